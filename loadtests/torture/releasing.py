@@ -20,12 +20,14 @@ from memory.store.artifacts import Artifacts
 from memory.store.schema import loose_artifact
 from memory.store.scope import EVERYONE
 from memory.types import AdapterVersion
+from memory.versions.adapter_files import hash_files, identify
 from memory.versions.adapter_shelf import AdapterShelf
 from memory.versions.adapters import AdapterRegistry, NewVersion
 from memory.versions.release import TRIED, UNAPPROVED, Stage
 from server.adapters.champions import Champions
 
-FIRST = (Stage.SUGGESTED, Stage.WAITING, Stage.SHADOW, Stage.SHARE)
+FIRST = (Stage.SUGGESTED, Stage.WAITING, Stage.SHADOW, Stage.SHARE, Stage.ALL, None)
+"""How a version begins; None: refused."""
 SERVED = (Stage.ALL, Stage.KEPT)
 
 
@@ -57,12 +59,12 @@ class Releasing:
         self._number += 1
         folder = self._folder / f"trained-{self._seed}"
         write_adapter(folder, self._seed * 1_003 + self._number)
-        new = NewVersion(tenant=tenant, base_model=MODEL, rank=4, stage=self._random.choice(FIRST))
-        self._told(
-            tenant,
-            self._now(tenant),
-            lambda: self._registry.register(folder, new),
-        )
+        stage = self._random.choice(FIRST)
+        begun = {"stage": stage} if stage else {"rejected": "no better"}
+        new = NewVersion(tenant=tenant, base_model=MODEL, rank=4, **begun)
+        made = identify(tenant, MODEL, hash_files(folder))
+        to = made if stage is Stage.ALL else self._now(tenant)
+        self._told(tenant, to, lambda: self._registry.register(folder, new))
 
     def _approve(self, tenant: str) -> None:
         found = self._candidate(tenant)

@@ -69,7 +69,7 @@ class AdapterMoves(AdapterVersions):
             if not named or stage_of(connection, adapter_id) not in (since, None):
                 return
             if to is Stage.ALL:
-                _crown(connection, self._fit(connection, tenant, adapter_id), reason)
+                crown(connection, self._fit(connection, tenant, adapter_id), reason)
             else:
                 note_step(connection, tenant, adapter_id, to, reason)
 
@@ -95,7 +95,7 @@ class AdapterMoves(AdapterVersions):
             version = self._fit(connection, tenant, adapter_id)
             if of is not None:
                 _refuse_elsewhere(connection, adapter_id, of)
-            _crown(connection, version, reason)
+            crown(connection, version, reason)
         return version
 
     def rollback(self, tenant: str) -> AdapterVersion:
@@ -119,8 +119,8 @@ class AdapterMoves(AdapterVersions):
                 point(connection, tenant, "champion", None)
                 note_step(connection, tenant, champion, Stage.BACK, "the base is served instead")
 
-    def record_reject(self, tenant: str, adapter_id: str, reason: str) -> AdapterVersion:
-        """Note why a version was refused, which then cannot be promoted.
+    def record_reject(self, tenant: str, adapter_id: str, reason: str = BY_HAND) -> AdapterVersion:
+        """Note why a version was refused, which then cannot be promoted; a trial of it ends.
 
         Raises `ConflictError` for the champion: roll back first.
         """
@@ -177,14 +177,15 @@ class AdapterMoves(AdapterVersions):
 
 
 def propose(
-    connection: Connection, tenant: str, adapter_id: str, stage: Stage, reason: str
+    connection: Connection, tenant: str, adapter_id: str, stage: Stage | None, reason: str
 ) -> None:
-    """Make a version the candidate at a stage; the one before is a suggestion again."""
+    """Make a version the candidate, at a stage; the one before is a suggestion again."""
     before = aliases_in(connection, tenant).get("candidate")
     if before not in (None, adapter_id) and stage_of(connection, before) is not None:
         note_step(connection, tenant, before, Stage.SUGGESTED, f"{adapter_id} is tried instead")
     point(connection, tenant, "candidate", adapter_id)
-    note_step(connection, tenant, adapter_id, stage, reason)
+    if stage is not None:
+        note_step(connection, tenant, adapter_id, stage, reason)
 
 
 def point(connection: Connection, tenant: str, name: str, adapter_id: str | None) -> None:
@@ -205,14 +206,13 @@ def refuse_unfit(version: AdapterVersion) -> None:
         raise ConflictError(f"{version.id} was rejected: {version.rejected}")
 
 
-def _crown(connection: Connection, version: AdapterVersion, reason: str) -> None:
-    """Make a version the champion, if it is not."""
+def crown(connection: Connection, version: AdapterVersion, reason: str) -> None:
+    """Make a version the champion, if it is not; `previous` is what was served, base included."""
     tenant, aliases = version.tenant, aliases_in(connection, version.tenant)
     champion = aliases.get("champion")
     if champion == version.id:
         return
-    if champion is not None:
-        point(connection, tenant, "previous", champion)
+    point(connection, tenant, "previous", champion)
     point(connection, tenant, "champion", version.id)
     if aliases.get("candidate") == version.id:
         point(connection, tenant, "candidate", None)

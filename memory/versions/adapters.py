@@ -25,7 +25,7 @@ from memory.rows import plain
 from memory.store.schema import adapter, lineage, retirement
 from memory.types import AdapterVersion, Frozen
 from memory.versions.adapter_files import check_files, hash_files, identify
-from memory.versions.adapter_moves import AdapterMoves, point, propose
+from memory.versions.adapter_moves import AdapterMoves, crown, point, propose
 from memory.versions.adapter_versions import AliasName as AliasName
 from memory.versions.adapter_versions import aliases_in, version_row
 from memory.versions.loose import settle
@@ -57,14 +57,18 @@ class NewVersion(Frozen):
     name: str | None = None
     """Name of a fine-tuned model (`memory.versions.model_names`), which is no candidate."""
     stage: Stage | None = None
-    """At which its release begins, in the same transaction; a suggested one is no candidate."""
+    """At which its release begins, in the same transaction; a suggested one is no candidate, one
+    for all is the champion."""
+    rejected: str | None = None
+    """Why it is refused, in the same transaction: it never is a candidate."""
 
 
 class AdapterRegistry(AdapterMoves):
     """Adapter versions of all tenants below one folder."""
 
     def register(self, folder: Path, new: NewVersion) -> AdapterVersion:
-        """Copy an adapter into the registry and make it the tenant's candidate.
+        """Copy an adapter into the registry and make it the tenant's candidate, unless it is
+        refused.
 
         The id is a hash of tenant, base model, name and files: registering the same again returns
         the version there is. Raises `InvalidAdapterError` for a folder that holds no LoRA of this
@@ -86,18 +90,35 @@ class AdapterRegistry(AdapterMoves):
     def _registered(
         self, new: NewVersion, adapter_id: str, content: str, upload: str | None
     ) -> AdapterVersion:
-        tenant, stage = new.tenant, new.stage
+        tenant = new.tenant
         with self._database.writing(tenant) as connection:
             if new.parent is not None:
                 version_row(connection, tenant, new.parent)
             if adapter_id not in registered(connection):
                 refuse_erased(connection, tenant, new.record_ids)
             settle(connection, tenant, upload, adapter_id, content)
-            if _insert(connection, new, adapter_id, content):
+            is_new = _insert(connection, new, adapter_id, content)
+            if is_new:
                 _name(connection, new, adapter_id)
-            elif stage is not None and stage_of(connection, adapter_id) is None:
-                _begin(connection, tenant, adapter_id, stage)  # it was killed before it could
+            if new.name is None:
+                self._place(connection, new, adapter_id, is_new=is_new)
             return self._version(connection, version_row(connection, tenant, adapter_id))
+
+    def _place(
+        self, connection: Connection, new: NewVersion, adapter_id: str, *, is_new: bool
+    ) -> None:
+        """Begin a version's release, or refuse it; one that was refused before stays so."""
+        tenant = new.tenant
+        version = self._version(connection, version_row(connection, tenant, adapter_id))
+        if version.rejected is not None or version.retired is not None:
+            return
+        if new.rejected is not None:
+            if aliases_in(connection, tenant).get("champion") != adapter_id:
+                self._rejected(connection, tenant, adapter_id, new.rejected)
+        elif new.stage is Stage.ALL:
+            crown(connection, version, PASSED)
+        elif is_new or (new.stage is not None and stage_of(connection, adapter_id) is None):
+            _begin(connection, tenant, adapter_id, new.stage)
 
     def retire(self, tenant: str, adapter_ids: Sequence[str], reason: str) -> None:
         """End versions for good: none is served any more, and their weights are deleted.
@@ -196,15 +217,11 @@ def _insert(connection: Connection, new: NewVersion, adapter_id: str, content: s
 def _name(connection: Connection, new: NewVersion, adapter_id: str) -> None:
     if new.name is not None:
         point(connection, new.tenant, new.name, adapter_id)
-        return
-    give_number(connection, new.tenant, new.base_model, adapter_id)
-    if new.stage is None:
-        point(connection, new.tenant, "candidate", adapter_id)
     else:
-        _begin(connection, new.tenant, adapter_id, new.stage)
+        give_number(connection, new.tenant, new.base_model, adapter_id)
 
 
-def _begin(connection: Connection, tenant: str, adapter_id: str, stage: Stage) -> None:
+def _begin(connection: Connection, tenant: str, adapter_id: str, stage: Stage | None) -> None:
     if stage is Stage.SUGGESTED:
         note_step(connection, tenant, adapter_id, stage, PASSED)
     else:

@@ -25,6 +25,7 @@ from memory.store.schema import (
     retirement,
 )
 from memory.types import Retirement, State
+from memory.versions.release import Stage, note_step, stage_of
 from memory.versions.standing import OBJECTIONS
 
 TELLING = ("tasks", "obstacle", "reasons", "doubts", OBJECTIONS)
@@ -49,7 +50,9 @@ def learned_from(connection: Connection, record_id: str) -> list[str]:
 
 
 def retire_row(connection: Connection, adapter_id: str, reason: str) -> None:
-    """Note a version's end, and let what is told of it keep figures only; the first reason stays.
+    """Note a version's end, which ends its release, and let what is told of it keep figures only.
+
+    The first reason stays.
 
     Its files are loose from then on: of whatever is still shared of them, nothing stays.
 
@@ -70,6 +73,8 @@ def retire_row(connection: Connection, adapter_id: str, reason: str) -> None:
     connection.execute(update(adapter).where(its_own).values(**kept))
     steps = update(release_step).where(release_step.c.adapter_id == adapter_id)
     connection.execute(steps.values(reason=UNSAID))
+    if stage_of(connection, adapter_id) not in (None, Stage.BACK):
+        note_step(connection, row.tenant, adapter_id, Stage.BACK, reason)
 
 
 def hush_jobs(connection: Connection, tenant: str, adapter_ids: Collection[str]) -> None:

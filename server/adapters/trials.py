@@ -84,10 +84,10 @@ class Trials:
             return _report(candidate, "control", "shadow") if is_shadowed else None
         turns = asked.context.conversations[asked.index]
         who = asked.context.end_user or next((t.content for t in turns if t.role == "user"), "")
-        is_drawn = lot(candidate, who) < share
-        if trial.stage is Stage.ALL:
-            return _report(candidate, "control" if is_drawn else "candidate", "all")
-        return _report(candidate, "candidate" if is_drawn else "control", "share")
+        drawn = lot(candidate, who)
+        if trial.stage is Stage.ALL:  # who had it as a candidate is the last to lose it
+            return _report(candidate, "candidate" if drawn < 1 - share else "control", "all")
+        return _report(candidate, "candidate" if drawn < share else "control", "share")
 
     def previous(self, tenant: str) -> str | None:
         """Return the version that was served before the champion that is looked after."""

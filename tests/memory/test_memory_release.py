@@ -132,6 +132,60 @@ def test_without_a_champion_before_the_base_comes_back(
     assert names(memory) == {"champion": None, "candidate": None, "previous": None}
 
 
+def test_what_was_reset_is_not_what_was_served_before_its_successor(
+    memory: LongTermMemory, register: Register
+) -> None:
+    old, new = register(1.0), register(2.0)
+    memory.adapters.promote("ann", old.id)
+    memory.adapters.reset("ann")
+    memory.adapters.promote("ann", new.id)
+    assert names(memory) == {"champion": new.id, "candidate": None, "previous": None}
+    memory.adapters.take_back("ann", new.id, Stage.ALL, "it hurt")
+    assert names(memory)["champion"] is None, "the base was served"
+
+
+def test_a_version_that_is_refused_as_it_is_made_displaces_no_candidate(
+    memory: LongTermMemory, register: Register
+) -> None:
+    tried = register(1.0, Stage.SHARE)
+    refused = register(2.0, rejected="no better")
+    assert names(memory)["candidate"] == tried.id
+    assert (refused.rejected, refused.number) == ("no better", 2)
+    assert stages(memory, refused) == [Stage.BACK]
+    memory.adapters.promote("ann", tried.id)
+    assert register(1.0, rejected="no better than itself").rejected is None, "it is the champion"
+    assert register(2.0, Stage.SHARE) == refused, "it stays refused"
+    assert names(memory) == {"champion": tried.id, "candidate": None, "previous": None}
+    third, fourth = register(3.0, Stage.SHARE), register(4.0)
+    assert stages(memory, third) == [Stage.SHARE, Stage.SUGGESTED]
+    assert names(memory)["candidate"] == fourth.id
+
+
+def test_a_version_for_all_is_the_champion_as_it_is_made(
+    memory: LongTermMemory, register: Register
+) -> None:
+    first, second = register(1.0, Stage.ALL), register(2.0, Stage.ALL)
+    assert names(memory) == {"champion": second.id, "candidate": None, "previous": first.id}
+    assert stages(memory, second) == [Stage.ALL]
+    assert register(1.0, Stage.ALL) == first
+    assert names(memory)["champion"] == first.id, "it was let through again"
+
+
+@pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.SHARE, Stage.ALL])
+def test_the_release_of_a_version_that_is_retired_ends(
+    memory: LongTermMemory, register: Register, stage: Stage
+) -> None:
+    version = register(1.0, stage)
+    shadow = {"adapter_id": version.id, "shown_right": True, "right": True, "same": True}
+    memory.shadows.add("ann", Shadow.model_validate({"id": "c1", **shadow}))
+    memory.adapters.retire("ann", [version.id], "it learned from what was erased")
+    memory.shadows.add("ann", Shadow.model_validate({"id": "c2", **shadow}))
+    assert memory.shadows.of("ann", version.id).total == 0
+    assert stages(memory, version) == [stage, Stage.BACK]
+    memory.adapters.retire("ann", [version.id], "again")
+    assert stages(memory, version) == [stage, Stage.BACK]
+
+
 def test_a_version_that_only_passed_takes_no_retired_champions_place(
     memory: LongTermMemory, register: Register
 ) -> None:

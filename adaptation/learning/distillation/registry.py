@@ -29,15 +29,7 @@ class Registry(Protocol):
         ...
 
     def register(self, folder: Path, new: NewVersion, /) -> AdapterVersion:
-        """Copy an adapter into the registry, its release begun at a stage."""
-        ...
-
-    def promote(self, tenant: str, adapter_id: str, reason: str, /) -> AdapterVersion:
-        """Serve a version, and note why."""
-        ...
-
-    def record_reject(self, tenant: str, adapter_id: str, reason: str) -> AdapterVersion:
-        """Note why a version is not served."""
+        """Copy an adapter into the registry, its release begun at a stage, or refused."""
         ...
 
     def replace(self, tenant: str, retired_id: str, adapter_id: str, /) -> None:

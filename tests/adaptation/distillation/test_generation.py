@@ -22,6 +22,7 @@ from memory.store.database import open_database
 from memory.types import Message, Record
 from memory.versions.adapter_files import hash_files
 from memory.versions.adapters import AdapterRegistry
+from memory.versions.release import Stage
 
 Make = Callable[..., Record]
 Memory = Callable[[list[Record]], Records]
@@ -118,6 +119,33 @@ async def test_the_same_generation_again_leaves_the_champion_alone(
     champion = registry.alias("default", "champion")
     assert champion is not None
     assert champion.rejected is None
+
+
+async def test_the_same_weights_again_that_live_answers_took_back_stay_taken_back(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    run = distiller(memory, registry, FakeTrainer(answer=solves)).run
+    first = await run("default")
+    assert first.adapter is not None
+    registry.take_back("default", first.adapter, Stage.ALL, "it hurt 7")
+    second = await run("default")
+    assert second.adapter == first.adapter
+    assert (second.decision, second.stage) == ("rejected", None)
+    assert second.reasons == ("the same weights were refused before: it hurt 7",)
+    assert registry.alias("default", "champion") is None
+
+
+async def test_a_rejected_generation_leaves_the_candidate_that_is_tried(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    tried = distiller(memory, registry, FakeTrainer(answer=solves), first=Stage.SHARE)
+    first = await tried.run("default")
+    assert first.decision == "passed"
+    worse = distiller(memory, registry, FakeTrainer(), recipe=Recipe(rank=4), first=Stage.SHARE)
+    assert (await worse.run("default")).decision == "rejected"
+    candidate = registry.alias("default", "candidate")
+    assert candidate is not None
+    assert candidate.id == first.adapter
 
 
 async def test_lost_manners_veto_a_gain(memory: Records, registry: AdapterRegistry) -> None:
