@@ -27,6 +27,7 @@ EXAMPLES = """\
   whet adapters promote ad_0123456789ab
   whet adapters offer ad_0123456789ab    try it on a share of the requests (champion_share)
   whet adapters approve ad_0123456789ab  begin the release of one that passed the gate
+  whet adapters reject ad_0123456789ab   end its trial; it is never served to everybody
   whet adapters lineage                  which version grew from which
   whet adapters policies                 what each way to choose records gained
   whet adapters rollback                 serve the previous champion again
@@ -112,6 +113,16 @@ def _approve(args: argparse.Namespace) -> int:
     return 0
 
 
+def _reject(args: argparse.Namespace) -> int:
+    with open_memory(args) as memory:
+        version = memory.adapters.record_reject(args.tenant, args.id)
+    if args.json:
+        print_json({"rejected": _fields(version)})
+    else:
+        print(f"rejected: {version.id} cannot be promoted any more")
+    return 0
+
+
 def _lineage(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
         versions = memory.adapters.list(args.tenant)
@@ -183,6 +194,7 @@ _ACTIONS = {
     "promote": ("serve this version from now on", _promote, True),
     "offer": ("try this version on a share of the requests", _offer, True),
     "approve": ("begin the release of a version that the gate let through", _approve, True),
+    "reject": ("end the trial of this version, or its wait, for good", _reject, True),
     "lineage": ("show which version grew from which, as a tree", _lineage, False),
     "rollback": ("serve the previous champion again", _rollback, False),
     "reset": ("serve the base model, without an adapter", _reset, False),

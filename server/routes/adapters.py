@@ -104,3 +104,9 @@ def _add_approval(router: APIRouter, registry: AdapterRegistry, first: Stage) ->
         """Begin the release of a version that the gate let through."""
         version = registry.approve(tenant, adapter_id, first)
         return adapter_object(version, aliases_of(registry, tenant))
+
+    @router.post("/{adapter_id}/reject")
+    def reject(adapter_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """End the trial of a version, or its wait, for good; 409 for the champion."""
+        version = registry.record_reject(tenant, adapter_id)
+        return adapter_object(version, aliases_of(registry, tenant))

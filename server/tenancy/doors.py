@@ -84,6 +84,7 @@ DOORS: Mapping[str, Access | Mapping[str, Access]] = {
     "/v1/adapters/rollback": Access.ADMIN,
     "/v1/adapters/{adapter_id}/offer": Access.ADMIN,
     "/v1/adapters/{adapter_id}/approve": Access.REVIEWER,
+    "/v1/adapters/{adapter_id}/reject": Access.REVIEWER,
     "/v1/adapters/reset": Access.ADMIN,
     "/v1/adapters/{adapter_id}": Access.REVIEWER,
     "/v1/adapters/{adapter_id}/promote": Access.ADMIN,

@@ -286,6 +286,11 @@ def test_one_that_passed_waits_for_approval_and_its_child_hangs_below_it(
     tree = capsys.readouterr().out
     assert tree.startswith("whet-pebble\n")
     assert f"@1  {report['adapter']}  champion" in tree
+    assert main(["adapters", "reject", report["adapter"], *data]) == 1, "it is the champion"
+    assert main(["adapters", "reset", *data]) == main(["adapters", "list", *data]) == 0
+    assert main(["adapters", "reject", report["adapter"], *data]) == 0
+    assert "cannot be promoted any more" in capsys.readouterr().out
+    assert main(["adapters", "promote", report["adapter"], *data]) == 1
     assert main(["distill", "--parent", "7", *data]) == 1
     assert "whet-pebble has no version 7" in capsys.readouterr().err
 

@@ -207,6 +207,20 @@ async def test_a_candidate_that_hurts_is_taken_back_and_named(serve: Serve, tmp_
         assert again.status_code == 409
 
 
+async def test_a_trial_ends_by_hand(serve: Serve, tmp_path: Path) -> None:
+    async with serve(champion_share=0.99) as server:
+        served, candidate = await on_trial(server, tmp_path)
+        assert said(await ask(server, "ann")) == candidate
+        refused = await server.http.post(f"/v1/adapters/{served}/reject")
+        assert refused.status_code == 409, "it is the champion"
+        ended = (await server.http.post(f"/v1/adapters/{candidate}/reject")).json()
+        assert (ended["rejected"], ended["aliases"]) == ("by hand", [])
+        await server.parts.champions.refresh()
+        await server.trials.refresh()
+        answer = await ask(server, "ann")
+        assert (said(answer), answer["adaptation"]["release"]) == (served, None)
+
+
 async def test_one_that_cannot_be_loaded_costs_no_answer(serve: Serve, tmp_path: Path) -> None:
     async with serve() as server:
         served, candidate = await on_trial(server, tmp_path)
@@ -260,6 +274,21 @@ async def test_a_new_champion_leaves_a_share_to_what_was_served_before(
         steps = server.memory.releases.of("default", candidate)
         assert steps[-1].stage is Stage.BACK
         assert "hurt 7" in steps[-1].reason
+
+
+async def test_whoever_had_the_candidate_keeps_it_as_the_champion(
+    serve: Serve, tmp_path: Path
+) -> None:
+    async with serve(champion_share=0.5, champion_holdback=0.4) as server:
+        _, candidate = await on_trial(server, tmp_path, champion=False)
+        users = [f"user {number}" for number in range(12)]
+        tried = [user for user in users if said(await ask(server, user)) == candidate]
+        assert 0 < len(tried) < len(users)
+        server.memory.adapters.promote("default", candidate)
+        await server.parts.champions.refresh()
+        await server.trials.refresh()
+        now = [user for user in users if said(await ask(server, user)) == candidate]
+        assert set(tried) < set(now) < set(users)
 
 
 async def test_a_new_champion_that_helps_is_kept_and_asked_by_all(
