@@ -9,6 +9,9 @@ from sqlalchemy import Connection, func, insert, select
 
 from memory.store.schema import version_number
 
+LARGEST = 2**31 - 1
+"""That a database holds, which no tenant comes to."""
+
 
 def give_number(connection: Connection, tenant: str, base_model: str, adapter_id: str) -> None:
     """Number a new version, in a transaction that writes for its tenant."""
@@ -27,6 +30,8 @@ def number_of(connection: Connection, adapter_id: str) -> int | None:
 
 def numbered(connection: Connection, tenant: str, base_model: str, number: int) -> str | None:
     """Return the id of a tenant's version by its number, None where there is none."""
+    if number > LARGEST:
+        return None
     mine = (version_number.c.tenant == tenant) & (version_number.c.base_model == base_model)
     query = select(version_number.c.adapter_id).where(mine, version_number.c.number == number)
     found: str | None = connection.execute(query).scalar()

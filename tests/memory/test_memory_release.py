@@ -54,6 +54,7 @@ def test_generations_of_a_tenant_on_a_base_are_counted_and_models_of_their_own_a
     assert register(6.0).number == 3, "a number is given once"
     assert memory.adapters.numbered("ann", "pebble", 1) == first
     assert memory.adapters.numbered("bob", "pebble", 2) is None
+    assert memory.adapters.numbered("ann", "pebble", 10**30) is None
 
 
 @pytest.mark.sqlite
