@@ -18,7 +18,7 @@ from memory.offline.job import Job, JobKind
 from memory.offline.jobs import JobStore
 from memory.records import RecordStore
 from memory.store.database import Database
-from memory.store.schema import adapter, completion, lineage
+from memory.store.schema import adapter, completion, job, lineage
 from memory.types import AdapterVersion, Completion, Frozen, Record
 from memory.versions.adapter_versions import aliases_in
 from memory.versions.adapters import AdapterRegistry
@@ -183,6 +183,7 @@ class Lineage:
         with self._database.reading(tenant) as connection:
             served, total = _newest(connection, tenant, completion.c.adapter == version.id)
             named = [n for n, of in aliases_in(connection, tenant).items() if of == version.id]
+            distilled = _found(connection, _distilling(tenant, version.id))
         facts = {
             "name": ", ".join(filter(is_model_name, named)),
             "base": version.base_model,
@@ -196,7 +197,7 @@ class Lineage:
         links = (
             _link("trained on", version.record_ids),
             _link("fine-tuned on", [version.metrics.get("training_file")]),
-            _link("made by", [version.metrics.get("job")]),
+            _link("made by", [version.metrics.get("job"), *distilled]),
             _link("grew from", [version.parent]),
             _link("replaced by", [heir]),
             _link("served", served, total),
@@ -236,6 +237,12 @@ class Lineage:
 
 def _moment(at: float | None) -> datetime | None:
     return None if at is None else datetime.fromtimestamp(at, UTC)
+
+
+def _distilling(tenant: str, adapter_id: str) -> Select[Any]:
+    """Return what finds the jobs that distilled a version: its metrics do not name them."""
+    mine = (job.c.tenant == tenant) & (job.c.kind == JobKind.DISTILL)
+    return select(job.c.id).where(mine, job.c.result["adapter"].as_string() == adapter_id)
 
 
 def _origins(evidence: Any) -> list[str]:

@@ -136,6 +136,7 @@ def test_a_distillation_leads_to_its_version(memory: LongTermMemory, tmp_path: P
     assert memory.jobs.claim("one") is not None
     memory.jobs.end(job.id, "one", JobStatus.SUCCEEDED, {"adapter": made})
     assert links(memory.lineage.look("ann", job.id)) == {"made": (made,)}
+    assert links(memory.lineage.look("ann", made))["made by"] == (job.id,)
 
 
 def test_a_trace_leads_back_from_the_record(memory: LongTermMemory, tmp_path: Path) -> None:

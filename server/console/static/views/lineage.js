@@ -6,7 +6,7 @@ import { sentence, tail } from '../lib/format.js';
 import { to } from '../lib/router.js';
 import { Card, Loaded } from '../lib/ui.js';
 
-const VIEW = { rec_: 'memory', ad_: 'adapters' };
+const VIEW = { rec_: 'memory', ad_: 'adapters', job_: 'jobs', 'ftjob-': 'jobs' };
 const SHOWN = 6;
 
 /** A link to whatever an id names; files have no view of their own. */
