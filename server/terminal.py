@@ -156,10 +156,30 @@ def print_tree(tree: Tree) -> None:
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
-    """Print one thing's properties, one a line."""
-    width = max(map(len, fields), default=0)
+    """Print one thing's properties, one a line; what is absent is left out.
+
+    A property of a property is called by both their names: `result.adapter`.
+    """
+    rows = dict(_flat(fields))
+    width = max(map(len, rows), default=0)
+    for name, value in rows.items():
+        console().print(f"{name:<{width}}  {plain(value)}", soft_wrap=True)
+
+
+def _flat(fields: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
     for name, value in fields.items():
-        console().print(f"{name:<{width}}  {plain(str(value))}", soft_wrap=True)
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        elif value is not None:
+            yield f"{above}{name}", _text(value)
+
+
+def _text(value: object) -> str:
+    """Return a value as a person reads it; a list of what has parts is JSON."""
+    if not isinstance(value, list | tuple):
+        return str(value)
+    has_parts = any(isinstance(each, Mapping | list | tuple) for each in value)
+    return json.dumps(value, ensure_ascii=False) if has_parts else ", ".join(map(str, value))
 
 
 @contextmanager

@@ -34,6 +34,7 @@ EXAMPLES = """\
 FOLLOW_S = 1.0
 """Between looks for what is new."""
 PAGE = 100
+TIMES = ("created_at", "started_at", "ended_at")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -132,8 +133,8 @@ def _say(args: argparse.Namespace, job: Job) -> int:
     if args.json:
         print_json(_fields(job))
     else:
-        fields = {name: value for name, value in _fields(job).items() if value is not None}
-        print_fields(fields)
+        moments = {name: getattr(job, name) for name in TIMES}
+        print_fields(_fields(job) | {name: at and _second(at) for name, at in moments.items()})
     return 0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -35,8 +36,8 @@ from server.tenancy.principal import Tenant
 PURPOSE = "fine-tune"
 ORGANISATION = "whet"
 KIND = (JobKind.FINE_TUNE,)
-LOOKED_THROUGH = 1_000
-"""Jobs that are looked at for those of some metadata."""
+PAGE = 100
+"""Jobs that are read at a time, for those of some metadata."""
 Limit = Annotated[int, Query(ge=1, le=100)]
 After = Annotated[str | None, Query(pattern=OPAQUE_ID)]
 
@@ -111,12 +112,9 @@ def _add_reading(router: APIRouter, memory: LongTermMemory) -> None:
 
         `metadata=null` leaves out those that have any.
         """
-        wanted = _metadata(request)
-        most = limit + 1 if wanted == {} else LOOKED_THROUGH
-        found = memory.jobs.list(tenant, most, after, KIND)
-        shown = [each for each in found if _has(each, wanted)]
-        page = [job_object(each) for each in shown[:limit]]
-        return list_object(page, has_more=len(shown) > limit)
+        matching = _matching(memory, tenant, _metadata(request), after)
+        found = list(islice(matching, limit + 1))
+        return list_object([job_object(each) for each in found[:limit]], len(found) > limit)
 
     @router.get("/{job_id}")
     def get_job(job_id: Id, tenant: Tenant) -> dict[str, Any]:
@@ -239,6 +237,15 @@ def _metadata(request: Request) -> dict[str, str] | None:
         words = "`metadata` must be asked for as `metadata[KEY]=VALUE`, or as `metadata=null`"
         raise ApiError(400, words, param="metadata")
     return {key[len("metadata[") : -1]: value for key, value in asked}
+
+
+def _matching(
+    memory: LongTermMemory, tenant: str, wanted: dict[str, str] | None, after: str | None
+) -> Iterator[Job]:
+    """Yield the jobs of some metadata, newest first, however many others lie between them."""
+    while page := memory.jobs.list(tenant, PAGE, after, KIND):
+        yield from (job for job in page if _has(job, wanted))
+        after = page[-1].id
 
 
 def _has(job: Job, wanted: dict[str, str] | None) -> bool:

@@ -509,6 +509,8 @@ async def test_a_job_is_made_listed_and_cancelled(
         ({"method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 0}}}},
          "method.supervised.hyperparameters.n_epochs"),
         ({"hyperparameters": {"batch_size": "many"}}, "hyperparameters.batch_size"),
+        ({"method": {"type": "dpo", "dpo": {"hyperparameters": {"n_epochs": True}}}},
+         "method.dpo.hyperparameters.n_epochs"),
         ({"integrations": [{"type": "wandb"}]}, "integrations"),
         ({"colour": "red"}, "colour"),
     ],

@@ -257,7 +257,11 @@ async def test_a_wrong_field_is_named_as_the_client_wrote_it(given: Composed) ->
     assert given.memory.jobs.list("default", 10) == []
 
 
-async def test_jobs_are_found_by_their_metadata_or_by_having_none(given: Composed) -> None:
+@pytest.mark.parametrize("page", [1, 100])
+async def test_jobs_are_found_by_their_metadata_or_by_having_none(
+    given: Composed, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr("server.routes.fine_tuning.PAGE", page)
     body = {"model": "whet-pebble", "training_file": await file_of(given, lines(12))}
     own = (await given.post(PATH, **body, metadata={"a": "", "b": "1"}))["id"]
     bare = (await given.post(PATH, **body))["id"]

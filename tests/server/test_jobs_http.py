@@ -121,6 +121,20 @@ def test_jobs_are_listed_and_shown(job: Job, capsys: Capture) -> None:
     assert "whet jobs list" in said(capsys, "jobs", "show", "job_none", status=1)
 
 
+def test_a_job_is_shown_as_people_read_it(job: Job, capsys: Capture, tmp_path: Path) -> None:
+    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    result = {"adapter": "ad_1", "guards": {"known": 3, "lost": []}, "result_files": ["file-1"]}
+    memory.jobs.end(job.id, "one", JobStatus.SUCCEEDED, result | {"checkpoints": [{"step": 3}]})
+    memory.close()
+    shown = said(capsys, "jobs", "show", job.id)
+    rows = dict(line.split(maxsplit=1) for line in shown.splitlines() if " " in line.rstrip())
+    assert rows["result.guards.known"] == "3"
+    assert rows["result.result_files"] == "file-1"
+    assert rows["result.checkpoints"] == '[{"step": 3}]'
+    assert rows["ended_at"].startswith("20"), "a date, in place of seconds since 1970"
+    assert "None" not in shown
+
+
 def test_logs_are_lines_oldest_first(job: Job, capsys: Capture) -> None:
     lines = said(capsys, "jobs", "logs", job.id).splitlines()
     assert [line.split("  ", 1)[1] for line in lines] == [

@@ -12,13 +12,13 @@ from memory.types import Given
 N = TypeVar("N", int, float)
 Auto: TypeAlias = Literal["auto"]
 Effort: TypeAlias = Literal["default", "low", "medium", "high"]
-Beta: TypeAlias = Annotated[float, Field(gt=0, le=2)]
-Epochs: TypeAlias = Annotated[int, Field(ge=1, le=50)]
-BatchSize: TypeAlias = Annotated[int, Field(ge=1, le=256)]
-Multiplier: TypeAlias = Annotated[float, Field(gt=0, le=100)]
-Compute: TypeAlias = Annotated[float, Field(gt=0, le=8)]
-Interval: TypeAlias = Annotated[int, Field(ge=1)]
-Samples: TypeAlias = Annotated[int, Field(ge=1, le=64)]
+Beta: TypeAlias = Annotated[float, Field(strict=True, gt=0, le=2)]
+Epochs: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=50)]
+BatchSize: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=256)]
+Multiplier: TypeAlias = Annotated[float, Field(strict=True, gt=0, le=100)]
+Compute: TypeAlias = Annotated[float, Field(strict=True, gt=0, le=8)]
+Interval: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+Samples: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=64)]
 
 
 class DpoHyperparameters(Given):
