@@ -26,8 +26,8 @@ def names_in(template: str, param: str) -> list[tuple[str, ...]]:
     found = []
     for match in _PLACE.finditer(template):
         if _PATH.fullmatch(match[1]) is None:
-            told = "must begin with `item` or `sample`, such as {{ item.answer }}"
-            raise UngradableError(f"the name {_shown(match[1])} {told}", param)
+            told = "a name must begin with `item` or `sample`, such as {{ item.answer }}"
+            raise UngradableError(f"names {_shown(match[1])}: {told}", param)
         found.append(tuple(map(str, _steps(match[1]))))
     return found
 

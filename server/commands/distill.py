@@ -38,6 +38,7 @@ from server.terminal import UsageError, print_fields, write_json
 
 if TYPE_CHECKING:
     from adaptation.learning.distillation.report import GenerationReport, Guards
+    from memory.memory import LongTermMemory
     from memory.offline.job import NewJob
 
 EXAMPLES = """\
@@ -137,7 +138,7 @@ def run_or_schedule(args: argparse.Namespace) -> int:
     args.model = choose(args.model, settings_of(args).data_dir).model
     refuse_unknown_rendering(args)
     with open_memory(args, create=True) as memory:
-        return scheduled(memory, args, _asked(args))
+        return scheduled(memory, args, _asked(args, memory))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -146,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     args.model = choose(args.model, settings.data_dir).model
     refuse_unknown_rendering(args)
     with open_memory(args, create=args.detach) as memory:
-        job = memory.jobs.create(_asked(args), MOST_OPEN)
+        job = memory.jobs.create(_asked(args, memory), MOST_OPEN)
         if args.detach:
             return say_detached(job)
         report = _report_of(args, done_here(memory, settings, job))
@@ -168,9 +169,9 @@ def _report_of(args: argparse.Namespace, result: dict[str, Any]) -> GenerationRe
     return report
 
 
-def _asked(args: argparse.Namespace) -> NewJob:
+def _asked(args: argparse.Namespace, memory: LongTermMemory) -> NewJob:
     from memory.offline.job import JobKind, NewJob
-    from server.jobs.kinds.distill import DistillRequest
+    from server.jobs.kinds.distill import DistillRequest, check_versions
     from server.jobs.targets import refusal_of
 
     if (why := refusal_of(args.target, args.rebuild)) is not None:
@@ -191,7 +192,9 @@ def _asked(args: argparse.Namespace) -> NewJob:
         student=student_of(args),
         ray=args.ray,
     )
-    return NewJob(tenant=args.tenant, kind=JobKind.DISTILL, request=asked.model_dump(mode="json"))
+    request = asked.model_dump(mode="json")
+    check_versions(memory, args.tenant, request)
+    return NewJob(tenant=args.tenant, kind=JobKind.DISTILL, request=request)
 
 
 def fields_of(report: GenerationReport) -> dict[str, object]:

@@ -95,6 +95,9 @@ def read_conversations(given: dict[str, Any]) -> tuple[Conversation, ...]:
         where = ".".join(map(str, first["loc"]))
         raise InvalidImportError(f"`messages`: {where}: {first['msg']}") from error
     learned = _learned(given["messages"], [turn.role for turn in turns])
+    for place in learned:
+        if not turns[place].content.strip() and not turns[place].tool_calls:
+            raise InvalidImportError(f"`messages[{place}]` is to be learned, and says nothing")
     request = _shaping(given)
     said = [place for place, turn in enumerate(turns) if turn.role == "assistant"]
     if learned == said:

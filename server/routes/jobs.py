@@ -77,14 +77,18 @@ def asked_of_served(model: str, template: Template, body: NewWork) -> dict[str, 
     return {"model": model, "template": template.model_dump(mode="json"), **given}
 
 
-def check(memory: LongTermMemory, tenant: str, body: NewWork) -> None:
-    """Refuse what can be seen to come to nothing."""
+def check(memory: LongTermMemory, tenant: str, body: NewWork, request: dict[str, Any]) -> None:
+    """Refuse what can be seen to come to nothing; `request` is what the job would be asked."""
     if isinstance(body, NewImport):
         memory.files.get(tenant, body.file)
     elif isinstance(body, NewEvaluation):
         check_evaluation(body)
     elif isinstance(body, NewDistillation):
         check_target(body.target, body.rebuild)
+        if body.parent or body.rebuild:
+            from server.jobs.kinds.distill import check_versions  # brings what generations need
+
+            check_versions(memory, tenant, request)
 
 
 def job_object(job: Job, waits_for: str | None = None) -> dict[str, Any]:
@@ -124,8 +128,9 @@ def jobs_router(
     @router.post("")
     def create_job(body: NewWork, tenant: Tenant) -> dict[str, Any]:
         """Have memory distilled, a file read into it, its index built anew, or suites asked."""
-        check(memory, tenant, body)
-        new = NewJob(tenant=tenant, kind=JobKind(body.kind), request=requested(body))
+        request = requested(body)
+        check(memory, tenant, body, request)
+        new = NewJob(tenant=tenant, kind=JobKind(body.kind), request=request)
         return told(store.create(new, MOST_OPEN))
 
     @router.get("")

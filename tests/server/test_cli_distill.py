@@ -293,6 +293,8 @@ def test_one_that_passed_waits_for_approval_and_its_child_hangs_below_it(
     assert main(["adapters", "promote", report["adapter"], *data]) == 1
     assert main(["distill", "--parent", "7", *data]) == 1
     assert "whet-pebble has no version 7" in capsys.readouterr().err
+    assert main(["distill", "--parent", "7", "--schedule", "0 3 * * *", *data]) == 1
+    assert "whet-pebble has no version 7" in capsys.readouterr().err
 
 
 def test_a_suite_is_aimed_at_and_the_report_says_what_came_of_it(

@@ -97,6 +97,7 @@ def test_turns_of_weight_zero_are_context_alone() -> None:
         (json.dumps(line(1, weight=2)), "`messages[1].weight` must be 0 or 1"),
         (json.dumps(line(1, weight=True)), "weight"),
         (json.dumps(line(1, weight=0)), "no turn of the assistant's"),
+        (json.dumps(line(1, content=" ")), "`messages[1]` is to be learned, and says nothing"),
         (json.dumps({**line(1), "tools": {}}), "`tools` must be a list"),
         (json.dumps({**line(1), "functions": []}), "give `tools`"),
         (json.dumps(line(1)) + "\n\n" + '{"messages": 1}', "line 3"),

@@ -9,15 +9,18 @@ from typing import Any
 
 from pydantic import Field
 
+from adaptation.errors import DistillationError, InvalidOptionsError
 from adaptation.evaluation.suites import SuiteError
 from adaptation.learning.candidates.policies import Policy
 from adaptation.learning.candidates.solutions import Bare
+from adaptation.learning.distillation.archive import find_parent
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import Selection
 from adaptation.learning.distillation.target import Target, target_named
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import GeneratingTrainer
+from memory.errors import NotFoundError
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
@@ -185,6 +188,21 @@ def _parent(memory: LongTermMemory, tenant: str, asked: DistillRequest) -> str |
     if found is None:
         raise JobFailedError(f"{asked.base_name} has no version {asked.parent}")
     return found.id
+
+
+def check_versions(memory: LongTermMemory, tenant: str, request: dict[str, Any]) -> None:
+    """Raise `InvalidOptionsError` where a generation names a version that is not there."""
+    asked = DistillRequest.model_validate(request)
+    try:
+        if asked.rebuild is not None:
+            memory.adapters.show(tenant, asked.rebuild)
+    except NotFoundError as error:
+        raise InvalidOptionsError(f"`rebuild`: {error}", "rebuild") from error
+    try:
+        parent = _parent(memory, tenant, asked)
+        find_parent(memory.adapters, tenant, asked.base_name, parent, draws=False)
+    except (JobFailedError, DistillationError) as error:
+        raise InvalidOptionsError(f"`parent`: {error}", "parent") from error
 
 
 def _trainer(work: Work, base: OfBase) -> GeneratingTrainer:

@@ -149,7 +149,7 @@ def test_templates_are_filled_in_and_what_they_name_must_be_there() -> None:
     for name in ("item.b", "item.a.b[2]", "item.a.b.x", "sample.output_json.z", "item.t.x"):
         with pytest.raises(GradingError, match=rf"`{name}`".replace("[", r"\[")):
             render("{{" + name + "}}", names)
-    with pytest.raises(UngradableError, match=r"`p` the name `system`"):
+    with pytest.raises(UngradableError, match=r"`p` names `system`"):
         names_in("{{ system }}", "p")
     with pytest.raises(UngradableError, match="must begin with"):
         names_in("{{ item[" + "9" * 5000 + "] }}", "p")
