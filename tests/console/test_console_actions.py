@@ -191,6 +191,22 @@ def test_a_version_is_promoted_and_rolled_back_when_it_is_confirmed(browsing: Br
         assert champion() == 6
 
 
+def test_whoever_may_approve_of_a_version_may_reject_it(browsing: Browsing) -> None:
+    with browsing.page() as watched:
+        page = watched.page
+        browsing.go(watched, "adapters")
+        page.get_by_role("link", name="Generation 7", exact=True).click()
+        page.get_by_role("button", name="Approve").wait_for()
+        page.get_by_role("button", name="Reject").click()
+        dialog = page.get_by_role("dialog", name="Reject the version?")
+        dialog.get_by_role("button", name="Cancel").click()  # the others look at it, too
+        dialog.wait_for(state="detached")
+        page.get_by_role("link", name="Adapters").first.click()
+        page.get_by_role("link", name="Generation 6", exact=True).click()
+        page.get_by_role("heading", name="Generation 6").wait_for()
+        assert page.get_by_role("button", name="Reject").count() == 0
+
+
 def test_a_key_is_shown_once_and_revoked(browsing: Browsing) -> None:
     with browsing.page() as watched:
         page = watched.page

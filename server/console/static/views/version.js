@@ -12,6 +12,7 @@ import { nameOf, State } from './adapters.js';
 import { VersionLink } from './trace_parts.js';
 
 const UNAPPROVED = ['suggested', 'waiting'];
+const UNDECIDED = [...UNAPPROVED, 'shadow', 'share'];
 
 export function Version({ place, me }) {
   const path = `/v1/adapters/${encodeURIComponent(place.id)}`;
@@ -37,6 +38,10 @@ function Moves({ version: v, path, me, changed }) {
       verb: 'approve', title: 'Approve the version?', action: 'Approve', done: 'Its release begins.',
       text: 'Its release begins: it is tried in the shadow or on a share of the requests, as the settings say.',
     })}>Approve<//>`}
+    ${UNDECIDED.includes(stage) && html`<${Button} onClick=${() => move({
+      verb: 'reject', title: 'Reject the version?', action: 'Reject', done: 'It is rejected.',
+      text: 'Its trial, or its wait, ends for good: it can never be promoted.',
+    })}>Reject<//>`}
     ${me.may('admin') && !isChampion && !v.rejected && html`
       <${Button} onClick=${() => move({
         verb: 'offer', title: 'Try it on a share?', action: 'Try on a share', done: 'It answers a share of the requests.',
