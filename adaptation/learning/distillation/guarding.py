@@ -70,8 +70,12 @@ class Asked:
 
     @property
     def length(self) -> float | None:
-        """Length of the candidate's replies by that of those before, in the median."""
-        ratios = [len(self.after[guard]) / max(1, len(self.before[guard])) for guard in self.after]
+        """Length of the candidate's replies by that of those before, in the median.
+
+        Of what was answered rightly before: how long a wrong reply was is nothing to keep.
+        """
+        known = known_of(self.before)
+        ratios = [len(self.after[guard]) / max(1, len(self.before[guard])) for guard in known]
         return median(ratios) if ratios else None
 
 

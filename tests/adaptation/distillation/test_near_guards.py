@@ -338,3 +338,16 @@ async def test_far_replies_that_grow_long_are_an_objection() -> None:
     assert far.outcome.held
     (told,) = objections(None, far)
     assert "times as long" in told
+
+
+async def test_a_wrong_reply_may_become_a_short_one() -> None:
+    known = {"Hello!": "Hi, I am here.", "Thank you!": "You are welcome."}
+
+    async def rambles(
+        phase: str, prompts: Sequence[Conversation], adapter: str | None
+    ) -> list[str]:
+        wrong = "I would rather not say" * (1 if adapter else 40)
+        return [known.get(prompt.messages[-1].content, wrong) for prompt in prompts]
+
+    far = await ask_guards(rambles, PROBES, None, "candidate", "far")
+    assert (far.outcome.before, far.length, objections(None, far)) == (2, 1.0, ())
