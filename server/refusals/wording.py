@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from memory.lines.origin import SPDX
 from server.refusals.vllm_words import of_vllm
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -60,6 +61,18 @@ RULES: Mapping[str, str] = MappingProxyType(
     }
 )
 """By pydantic's name of an error, what is to be said of the field; braces hold its context."""
+NAME = "must be letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
+PATTERNS: Mapping[str, str] = MappingProxyType(
+    {
+        r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$": "is no id of anything here",
+        r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": f"{NAME}, at most 64 of them",
+        r"^[A-Za-z0-9][A-Za-z0-9._-]*$": NAME,
+        r"^item\.\S+$": "must name a field of an item, such as `item.input`",
+        r"\S": "must hold more than white space",
+        SPDX: "must be an SPDX expression, such as `MIT OR CC-BY-4.0`",
+    }
+)
+"""What our own patterns ask for, as few people read one; tests hold them to those of fields."""
 _LEADING_FIELD = re.compile(r"`([a-z][a-z0-9_.]*)`")
 
 
@@ -92,8 +105,11 @@ def either(errors: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _ruled(rule: str, error: Mapping[str, Any]) -> str:
+    known = error.get("ctx", {})
+    if known.get("pattern") in PATTERNS:
+        return PATTERNS[known["pattern"]]
     try:
-        return rule.format(**error.get("ctx", {}))
+        return rule.format(**known)
     except KeyError:  # a release of pydantic that tells less
         return "is not valid"
 

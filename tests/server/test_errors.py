@@ -10,14 +10,19 @@ import pytest
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from openai import APIStatusError, AsyncOpenAI
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.types import Message, Receive, Scope, Send
 
 from adaptation.errors import InvalidOptionsError
 from adaptation.options import Options
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
+from memory.lines.origin import SPDX
+from server.config import TENANT_NAME
+from server.finetuning.forms import SUFFIX
 from server.refusals.error_shape import OpenAIErrorShape
 from server.refusals.errors import ApiError, first_error, install_handlers
+from server.refusals.wording import of_pydantic
+from server.routes.paging import OPAQUE_ID
 
 LIMIT_BYTES = 1000
 
@@ -261,6 +266,15 @@ def test_the_options_own_errors_name_a_dotted_path(value: dict[str, Any], param:
     assert found == param
     assert param in message
     assert ApiError.invalid(caught.value, "adaptation").param == param
+
+
+@pytest.mark.parametrize("pattern", [OPAQUE_ID, SUFFIX, SPDX, f"^{TENANT_NAME.pattern}$"])
+def test_what_a_pattern_asks_for_is_told_in_words(pattern: str) -> None:
+    field: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(pattern=pattern)])
+    with pytest.raises(ValidationError) as caught:
+        field.validate_python("two words")
+    (error,) = caught.value.errors()
+    assert pattern not in of_pydantic(error)
 
 
 @pytest.mark.parametrize("named", ["input_tokens", "input_text"])

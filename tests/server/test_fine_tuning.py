@@ -503,7 +503,9 @@ async def test_a_job_is_made_listed_and_cancelled(
         ({"model": "ft:whet-pebble:whet::none"}, "model"),
         ({"training_file": "file-none"}, "training_file"),
         ({"validation_file": "file-none"}, "validation_file"),
+        ({"training_file": "../file"}, "training_file"),
         ({"suffix": "a:b"}, "suffix"),
+        ({"suffix": "my model"}, "suffix"),
         ({"suffix": "x" * 65}, "suffix"),
         ({"seed": -1}, "seed"),
         ({"method": {"type": "magic"}}, "method.type"),
@@ -525,6 +527,7 @@ async def test_what_cannot_be_done_is_refused_by_name(
         assert refused.status_code == 400, refused.text
         error = refused.json()["error"]
         assert str(error["param"]).startswith(param)
+        assert "pattern" not in error["message"]
         assert server.memory.jobs.list("default", 10) == []
 
 
