@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -25,13 +26,13 @@ SLOW = "How long may a reader wait 3 s for an answer?"
 
 
 @pytest.fixture(scope="module", params=["nginx.conf", "envoy.yaml"])
-def balancer(
+def front(
     request: pytest.FixtureRequest,
     three: list[Replica],
     operator: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Client]:
-    """What clients ask."""
+    """A balancer, whatever became of the replicas behind it."""
     folder, port = tmp_path_factory.mktemp("balancer"), free_port()
     ports = {"8000": port, **{f"800{n}": each.port for n, each in enumerate(three, 1)}}
     text = (ROOT / "deploy" / request.param).read_text()
@@ -42,7 +43,6 @@ def balancer(
         process = subprocess.Popen(_command(request.param, folder), stdout=log, stderr=log)
     client = Client(f"http://127.0.0.1:{port}", operator)
     try:
-        _answers(client)
         yield client
     finally:
         client.http.close()
@@ -63,16 +63,16 @@ def _command(file: str, folder: Path) -> list[str]:
     return [NGINX, "-p", str(folder), "-c", file, "-g", "daemon off;"]
 
 
-def _answers(client: Client) -> None:
+@pytest.fixture
+def balancer(front: Client, replicas: list[Replica]) -> Client:
+    """What clients ask: all three are asked by it."""
+    seen: set[str | None] = set()
     end = time.monotonic() + 60
-    while True:
-        try:
-            client.get("/v1/models")
-        except httpx.TransportError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        else:
-            return
+    while not seen >= {each.name for each in replicas}:
+        assert time.monotonic() < end, seen
+        with suppress(httpx.TransportError):  # it is about to listen
+            seen.add(front.http.get("/v1/models").headers.get("x-whet-replica"))
+    return front
 
 
 def test_requests_are_shared_and_answers_say_by_whom(
@@ -89,6 +89,22 @@ def test_requests_are_shared_and_answers_say_by_whom(
     assert balancer.http.get("/metrics").status_code == 404
 
 
+def test_a_log_has_a_clients_own_id_and_no_address_that_it_made_up(
+    balancer: Client, replicas: list[Replica]
+) -> None:
+    name = f"mine-{time.monotonic_ns()}"
+    sent = {"x-request-id": name, "x-forwarded-for": "203.0.113.9"}
+    response = balancer.http.get("/v1/models", headers=sent)
+    assert response.headers["x-request-id"] == name
+    lines: list[str] = []
+    end = time.monotonic() + 30
+    while not lines and time.monotonic() < end:
+        text = "".join(each.log.read_text() for each in replicas)
+        lines = [line for line in text.splitlines() if f"request_id={name}" in line]
+    assert "client=" in lines[0]
+    assert "client=203.0.113.9" not in lines[0]
+
+
 def test_tokens_of_a_stream_come_as_they_are_made(balancer: Client) -> None:
     body = asked(SLOW, stream=True, adaptation={"strategy": "plain"})
     with balancer.http.stream("POST", "/v1/chat/completions", json=body) as response:
@@ -100,7 +116,8 @@ def test_a_replica_killed_in_mid_vote_costs_no_answer(
     balancer: Client, replicas: list[Replica]
 ) -> None:
     """All clients are answered, by those that are left."""
-    body = asked(SLOW, adaptation=VERIFIED)
+    question = f"{SLOW} At {time.monotonic_ns()}."  # another balancer's is remembered
+    body = asked(question, adaptation=VERIFIED)
     with ThreadPoolExecutor(6) as threads:
         sent = [
             threads.submit(balancer.http.post, "/v1/chat/completions", json=body) for _ in range(6)
@@ -133,11 +150,22 @@ def _restart(replicas: list[Replica]) -> None:
         each.wait()
 
 
-def test_without_any_replica_clients_are_told_to_come_back(
+def test_the_last_replica_answers_all_and_without_any_clients_are_told_to_come_back(
     balancer: Client, replicas: list[Replica]
 ) -> None:
-    for each in replicas:
+    *others, last = replicas
+    for each in others:
         each.kill()
+
+    def made(number: int) -> int:
+        if number % 2:
+            return balancer.http.post("/v1/conversations", json={}).status_code
+        body = asked("Please wait 0.5 s.")
+        return balancer.http.post("/v1/chat/completions", json=body).status_code
+
+    with ThreadPoolExecutor(6) as threads:
+        assert set(threads.map(made, range(24))) == {200}
+    last.kill()
     for path in ("/v1/chat/completions", "/v1/batches"):
         refused = balancer.http.post(path, json=asked("Anybody?"))
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
