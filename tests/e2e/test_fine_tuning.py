@@ -131,7 +131,8 @@ def _check_done(done: dict[str, Any], job: str) -> None:
 def _check_told(found: dict[str, Any]) -> None:
     """Look at the events, which come in pages, the checkpoints and the file of figures."""
     messages = [message for kind, _, message in reversed(found["events"]) if kind == "message"]
-    assert messages[0].startswith("Validating training file: file-")
+    assert messages[0] == f"Created fine-tuning job: {found['done']['id']}"
+    assert messages[1].startswith("Validating training file: file-")
     assert messages[-1] == "The job has successfully completed"
     assert any("what it knew before" in each or "is kept" in each for each in messages)
     assert len(set(found["event_ids"])) == len(found["event_ids"]) > 6
