@@ -14,6 +14,9 @@ from dataclasses import dataclass
 CHANCE = 1.64
 """Standard deviations of a difference of two counts that chance may make (one-sided, 95 %)."""
 
+RARELY = 0.05
+"""How often chance alone may speak against a candidate."""
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -61,3 +64,8 @@ def all_kept(families: Iterable[Counts], share: float) -> bool:
     """Whether no more was lost than may be, of all and of each family."""
     found = list(families)
     return all(each.are_kept(share) for each in (together(found), *found))
+
+
+def is_most(count: int, of: int) -> bool:
+    """Whether `count` are more than half, by more than chance: an exact, one-sided sign test."""
+    return sum(math.comb(of, each) for each in range(count, of + 1)) <= RARELY * 2**of

@@ -14,11 +14,12 @@ from statistics import median
 from typing import Protocol, TypeVar
 
 from adaptation.conversation import Conversation
+from adaptation.learning.distillation.counts import is_most
 from adaptation.learning.distillation.guards import GuardOutcome
 from adaptation.learning.distillation.judging import Ask
 
 SHORTEST, LONGEST = 0.8, 1.25
-"""Bounds of the median length of replies to far guards, as shares of what it was."""
+"""Bounds of the length of replies to far guards, as shares of what it was."""
 
 
 class Guard(Protocol):
@@ -70,13 +71,21 @@ class Asked:
 
     @property
     def length(self) -> float | None:
-        """Length of the candidate's replies by that of those before, in the median.
+        """Length of the candidate's replies by that of those before, in the median."""
+        return median(self._lengths) if self._lengths else None
 
-        Of what was answered rightly before: how long a wrong reply was is nothing to keep.
-        """
+    @property
+    def is_as_long(self) -> bool:
+        """Whether replies stay about as long: no more than chance are too short, or too long."""
+        short = sum(ratio < SHORTEST for ratio in self._lengths)
+        long = sum(ratio > LONGEST for ratio in self._lengths)
+        return not is_most(max(short, long), len(self._lengths))
+
+    @property
+    def _lengths(self) -> list[float]:
+        """Of what was answered rightly before: how long a wrong reply was is nothing to keep."""
         known = known_of(self.before)
-        ratios = [len(self.after[guard]) / max(1, len(self.before[guard])) for guard in known]
-        return median(ratios) if ratios else None
+        return [len(self.after[guard]) / max(1, len(self.before[guard])) for guard in known]
 
 
 async def ask_guards(
@@ -146,10 +155,9 @@ def objections(near: Asked | None, far: Asked | None) -> tuple[str, ...]:
         against.append(f"{len(lost)} guard probes were lost: {'; '.join(lost)}")
     elif far is not None and far.outcome.spoilt:
         against.append(f"far guards were lost: {', '.join(far.outcome.spoilt)}")
-    length = far.length if far else None
-    if length is not None and not SHORTEST <= length <= LONGEST:
+    if far is not None and not far.is_as_long:
         against.append(
-            f"replies to the guard probes became {length:.2f} times as long, "
+            f"replies to the guard probes became {far.length:.2f} times as long, "
             f"not {SHORTEST:g} to {LONGEST:g}"
         )
     return tuple(against)

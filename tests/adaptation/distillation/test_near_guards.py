@@ -29,6 +29,11 @@ from memory.versions.adapters import AdapterRegistry
 
 Make = Callable[..., Record]
 
+SUMS = [
+    probe for probe in PROBES if probe.question.startswith("What is") and probe.family == "sums"
+]
+VALUES = 19, 18, 83, 48, 54, 39
+
 
 def asking(record: Make, number: int, question: str, answer: str) -> Record:
     return record(number, messages=(Message(role="user", content=question),), answer=answer)
@@ -330,14 +335,21 @@ async def test_near_guards_are_drawn_again_where_few_are_known() -> None:
     assert (await drawn_for(0.0))[0] == 1, "there is nothing to lose"
 
 
-async def test_far_replies_that_grow_long_are_an_objection() -> None:
-    async def chatty(phase: str, prompts: Sequence[Conversation], adapter: str | None) -> list[str]:
-        return ["Hello, I am 19" + " and on" * (20 if adapter else 0) for _ in prompts]
+@pytest.mark.parametrize(("longer", "is_told"), [(6, True), (4, False)])
+async def test_most_far_replies_growing_long_is_an_objection_and_half_is_chance(
+    longer: int, is_told: bool
+) -> None:
+    grown = {probe.question for probe in SUMS[:longer]}
+    right = {probe.question: str(value) for probe, value in zip(SUMS, VALUES, strict=True)}
 
-    far = await ask_guards(chatty, PROBES[:3], None, "candidate", "far")
+    async def chatty(phase: str, prompts: Sequence[Conversation], adapter: str | None) -> list[str]:
+        asked = [prompt.messages[-1].content for prompt in prompts]
+        return [right[q] + " and on" * (20 if adapter and q in grown else 1) for q in asked]
+
+    far = await ask_guards(chatty, SUMS, None, "candidate", "far")
     assert far.outcome.held
-    (told,) = objections(None, far)
-    assert "times as long" in told
+    told = objections(None, far)
+    assert ["times as long" in each for each in told] == [True] * is_told
 
 
 async def test_a_wrong_reply_may_become_a_short_one() -> None:
