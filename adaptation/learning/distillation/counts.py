@@ -68,4 +68,4 @@ def all_kept(families: Iterable[Counts], share: float) -> bool:
 
 def is_most(count: int, of: int) -> bool:
     """Whether `count` are more than half, by more than chance: an exact, one-sided sign test."""
-    return sum(math.comb(of, each) for each in range(count, of + 1)) <= RARELY * 2**of
+    return sum(math.comb(of, each) for each in range(count, of + 1)) * 0.5**of <= RARELY
