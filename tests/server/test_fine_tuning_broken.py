@@ -110,7 +110,8 @@ async def test_what_a_job_says_is_cleaned_where_it_is_kept(
 
     assert await perform(begun(memory, lines(12)), run) is JobStatus.FAILED
     assert now(memory).error == "half ?"
-    metrics, message = memory.jobs.events("ann", now(memory).id, 10)
+    why, metrics, message = memory.jobs.events("ann", now(memory).id, 10)
+    assert why.message == now(memory).error
     assert message.message == "half ?"
     assert metrics.data == {"step": 1, "train_loss": None, "rate": None}
 
