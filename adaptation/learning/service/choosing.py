@@ -6,7 +6,6 @@ CTRL, arXiv 1909.05858), as it is where the model is served.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
@@ -14,8 +13,8 @@ import torch
 from transformers import RepetitionPenaltyLogitsProcessor
 
 from adaptation.learning.service.reply import Asked, Reply
+from adaptation.learning.training.draws import seeds_of
 from adaptation.learning.training.trainer import Draw
-from memory.text import digest
 
 
 class Choice:
@@ -71,9 +70,4 @@ def _said_before(replies: Sequence[Reply], read: Sequence[Sequence[int]]) -> tor
 
 
 def _drawing(draw: Draw, prompts: Sequence[Sequence[int]]) -> list[Random]:
-    before = Counter[tuple[int, ...]]()
-    found = []
-    for prompt in map(tuple, prompts):
-        found.append(Random(digest([draw.seed, prompt, draw.first + before[prompt]])))
-        before[prompt] += 1
-    return found
+    return [Random(seed) for seed in seeds_of(draw, prompts)]

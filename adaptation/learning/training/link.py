@@ -40,8 +40,8 @@ STDERR_LINES = 20
 class Link:
     """A running trainer process."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, process: asyncio.subprocess.Process, called: str = "trainer") -> None:
+        self._process, self._called = process, called
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._replies: dict[int, asyncio.Queue[Reply]] = {}
         """Replies to requests that have not been answered to their end, whoever awaits them."""
@@ -58,9 +58,16 @@ class Link:
 
     @classmethod
     async def spawn(
-        cls, arguments: Sequence[str], threads: int | None, worker: str | None = None
+        cls,
+        arguments: Sequence[str],
+        threads: int | None,
+        worker: str | None = None,
+        called: str = "trainer",
     ) -> Link:
-        """Start a worker (a module, `WORKER` if none is named) in a process group of its own."""
+        """Start a worker (a module, `WORKER` if none is named) in a process group of its own.
+
+        It is `called` so where its end is told.
+        """
         process = await asyncio.create_subprocess_exec(
             *child.command(worker or WORKER, *arguments),
             stdin=asyncio.subprocess.PIPE,
@@ -70,7 +77,7 @@ class Link:
             env=environment(threads),
             start_new_session=True,
         )
-        return cls(process)
+        return cls(process, called)
 
     @property
     def pid(self) -> int:
@@ -204,7 +211,7 @@ class Link:
         code = self._process.returncode or 0
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         last = self._cause or (self._stderr[-1] if self._stderr else "")
-        return f"the trainer process died ({how})" + (f": {last}" if last else "")
+        return f"the {self._called} process died ({how})" + (f": {last}" if last else "")
 
     async def _listen(self) -> None:
         assert self._process.stderr is not None

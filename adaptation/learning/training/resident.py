@@ -42,14 +42,16 @@ class Resident:
         *,
         worker: str | None = None,
         persists: bool = False,
+        called: str = "trainer",
     ) -> None:
-        """`arguments` are the worker's, a module that speaks as `training.worker` does.
+        """`arguments` are the worker's, a module that speaks as `training.worker` does; it is
+        `called` so in what is raised.
 
         One that persists starts the process again and again where it cannot start, and refuses work
         in the meantime; otherwise work that is asked for starts it, and waits.
         """
         self._arguments, self._threads = list(arguments), threads
-        self._worker, self._persists = worker, persists
+        self._worker, self._persists, self._called = worker, persists, called
         self._start_timeout_s = start_timeout_s
         self._in_flight: set[int] = set()
         self._ids = itertools.count(1)
@@ -112,7 +114,8 @@ class Resident:
         Raises `NoTurnError` at once where too much waits already, `TrainerError` where it fails.
         """
         if len(self._in_flight) >= MOST_JOBS:
-            raise NoTurnError(f"the trainer's queue is full: {MOST_JOBS} jobs are before this one")
+            told = f"the {self._called}'s queue is full: {MOST_JOBS} jobs are before this one"
+            raise NoTurnError(told)
         now = asyncio.get_running_loop().time
         deadline = now() + timeout_s
         request_id = next(self._ids)
@@ -146,7 +149,8 @@ class Resident:
             async with asyncio.timeout_at(deadline):
                 return await self._ready_link()
         except TimeoutError as error:
-            raise TrainerError("the trainer was not ready before the time was up") from error
+            told = f"the {self._called} was not ready before the time was up"
+            raise TrainerError(told) from error
 
     async def _converse(
         self,
@@ -205,9 +209,9 @@ class Resident:
     async def _ready_link(self) -> Link:
         """The running process; starts it where there is none. Cancelling leaves the start be."""
         if self._closed:
-            raise TrainerError("the trainer is closed")
+            raise TrainerError(f"the {self._called} is closed")
         if self._persists and self._link is None and self._error:
-            raise TrainerLostError(f"the trainer cannot start: {self._error}")
+            raise TrainerLostError(f"the {self._called} cannot start: {self._error}")
         if self._settling:  # once: where jobs are given up again and again, others have a turn too
             await asyncio.wait(self._settling)
         if self._link is not None and not self._link.alive:
@@ -231,14 +235,14 @@ class Resident:
         if self._reaping is not None:  # its memory must be free before the next one loads
             await asyncio.shield(self._reaping)
         await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
-        link = await Link.spawn(self._arguments, self._threads, self._worker)
+        link = await Link.spawn(self._arguments, self._threads, self._worker, self._called)
         try:
             async with asyncio.timeout(self._start_timeout_s):
                 self._about = await link.ready()
         except (TimeoutError, TrainerError) as error:
             await link.close()
             self._fail(str(error) or "it did not start in time")
-            raise TrainerLostError(f"the trainer cannot start: {self._error}") from error
+            raise TrainerLostError(f"the {self._called} cannot start: {self._error}") from error
         except asyncio.CancelledError:
             await link.close()
             raise

@@ -55,7 +55,7 @@ class Worker:
     """The resident model and what can be asked of it."""
 
     def __init__(self, wire: Inbox, options: argparse.Namespace) -> None:
-        _check_folder(options.model)
+        check_folder(options.model)
         # transformers imports them for one way of sampling and one loss that we do not use: nearly
         # half of the time that a start takes. None reads as not installed.
         sys.modules.update(dict.fromkeys(("sklearn", "scipy")))  # type: ignore[arg-type]
@@ -191,7 +191,7 @@ def give_memory_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _check_folder(model: str) -> None:
+def check_folder(model: str) -> None:
     """Tell of a folder that is not there before seconds go into imports."""
     if Path(model).is_absolute() and not Path(model).is_dir():
         raise ValueError(f"there is no folder {model}: give the folder of a model")
