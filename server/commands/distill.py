@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from server.commands.by_whom import add_by_whom_arguments
 from server.commands.common import (
     Subparsers,
     add_json_file,
@@ -15,7 +16,6 @@ from server.commands.common import (
     settings_of,
 )
 from server.commands.doing import add_detach, done_here, say_detached
-from server.commands.ray_flag import add_ray_argument
 from server.commands.scheduling import add_schedule_arguments, scheduled
 from server.commands.student import (
     add_student_argument,
@@ -54,6 +54,7 @@ EXAMPLES = """\
   whet distill --model smollm2 --student whet-pebble   have a smaller model learn it
   whet distill --ray                   by the workers of the Ray cluster of this machine
   whet distill --ray 10.0.0.5:6379 --distill-workers 8    by eight, of another cluster
+  whet distill --replies vllm          replies by vLLM's offline batches
   whet distill --autonomy approve      where it passes, it waits for `whet adapters approve`
 """
 
@@ -122,7 +123,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="corrections that are a bare answer: have the model write a solution (the default), "
         "learn them as they are, or leave them out",
     )
-    add_ray_argument(parser)
+    add_by_whom_arguments(parser)
     add_json_file(parser, "the report")
 
 
@@ -191,6 +192,7 @@ def _asked(args: argparse.Namespace, memory: LongTermMemory) -> NewJob:
         target=args.target,
         student=student_of(args),
         ray=args.ray,
+        replies=args.replies,
     )
     request = asked.model_dump(mode="json")
     check_versions(memory, args.tenant, request)

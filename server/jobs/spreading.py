@@ -15,15 +15,16 @@ from server.jobs.work import Work
 from server.trainers import placement_of
 
 
-def spread_over(work: Work, base: OfBase, address: str) -> Spread:
+def spread_over(work: Work, base: OfBase, address: str, replier: str | None = None) -> Spread:
     """Return what has the workers at `address` do a job's work on a base; they start when needed.
 
+    `replier` is a module whose process replies beside each of them; None: they do so themselves.
     Raises `TrainerError` from its `start` where the cluster cannot be reached.
     """
     workers = work.settings.distill_workers
     where = {"address": address, "fewest": workers, "most": workers}
     placement = placement_of(work.settings, None).model_copy(update=where)
     work.tell(f"{workers} workers are asked of the Ray cluster at {address}")
-    trainer = RayTrainer(base.model, placement, template=base.template)
-    of_base = base.model, base.template.model_dump_json()
+    trainer = RayTrainer(base.model, placement, template=base.template, replier=replier)
+    of_base = base.model, base.template.model_dump_json(), *([replier] if replier else [])
     return Spread(trainer, workers, Pieces(work.folder / PIECES, of_base))

@@ -53,6 +53,10 @@ class Learning(Group):
     distill_workers: int = Field(default=4, ge=1, le=64)
     """workers that a distillation asks of its Ray cluster; those without a place yet are waited for
     by nobody"""
+    distill_replies: Literal["trainer", "vllm"] = "trainer"
+    """what a distillation's replies are drawn by: the trainer's own decoder, or vLLM's offline
+    batches in a process beside it, which keeps a second copy of the model. `whet distill --replies`
+    says so for one generation"""
     champion_archive: bool = False
     """a generation is trained on from a version drawn among all that were judged, not from the
     base"""

@@ -23,7 +23,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Placement]:
     """What is asked of clusters, by trainers that are none."""
     found = list[Placement]()
 
-    def place(model: str, placement: Placement, template: object) -> FakeTrainer:
+    def place(model: str, placement: Placement, **how: object) -> FakeTrainer:
         found.append(placement)
         return FakeTrainer(answer=solves)
 

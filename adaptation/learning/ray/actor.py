@@ -35,6 +35,7 @@ from pathlib import Path
 from adaptation.errors import TrainerError
 from adaptation.learning.leases import remove_orphans
 from adaptation.learning.ray.files import PREFIX, Files, read_adapter, scratch, write_adapter
+from adaptation.learning.ray.replier import Replier
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.messages import (
     Cancel,
@@ -47,6 +48,7 @@ from adaptation.learning.training.messages import (
     Train,
     Work,
 )
+from adaptation.learning.training.offline import offline_engine
 from adaptation.learning.training.wire import Inbox
 from adaptation.learning.training.worker import Worker, describe
 from adaptation.pebble import model_path
@@ -66,6 +68,13 @@ class Seat:
     """With the text of a source, not its file."""
     threads: int | None
     device: str
+    replier: str | None = None
+    """A module whose process replies, see `Replier`; None: the base's own decoder does."""
+
+    @property
+    def folder(self) -> str:
+        """Where the model lies on its host, or its name."""
+        return str(model_path()) if self.model == BUILT_IN else self.model
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,10 @@ class TrainerActor:
         self._untold: set[int] = set()
         self._stepped = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._replier: Replier | None = None
+        if seat.replier is not None:
+            how = seat.folder, seat.template, seat.device, seat.threads
+            self._replier = Replier(offline_engine(seat.replier, *how))
         self._inbox = ActorInbox(self._said)
         threading.Thread(target=self._work, args=(seat,), daemon=True).start()
 
@@ -139,7 +152,8 @@ class TrainerActor:
         if request_id not in self._asked:
             self._given_up.append(request_id)
             return False
-        self._inbox.put(Cancel(id=request_id))
+        if self._replier is None or not self._replier.cancel(request_id):
+            self._inbox.put(Cancel(id=request_id))
         return True
 
     async def _answer(self, work: Work) -> Done | Failed:
@@ -147,6 +161,8 @@ class TrainerActor:
             return Failed(id=work.id, error="the job was cancelled")
         self._asked[work.id] = asyncio.get_running_loop().create_future()
         try:
+            if self._replier is not None and isinstance(work, Generate):
+                return await self._replier.ask(work, self._heard)
             self._inbox.put(work)
             return await self._asked[work.id]
         finally:
@@ -155,7 +171,7 @@ class TrainerActor:
     def _work(self, seat: Seat) -> None:
         """Load the base and answer for ever; in a thread of its own."""
         options = argparse.Namespace(
-            model=str(model_path()) if seat.model == BUILT_IN else seat.model,
+            model=seat.folder,
             template=seat.template.model_dump_json(),
             threads=seat.threads,
             device=seat.device,

@@ -39,7 +39,7 @@ def main() -> None:
     wire = DriverWire()
     try:
         connect(placement.address, asked.folder)
-        make = maker(asked.model, asked.template, placement)
+        make = maker(asked.model, asked.template, placement, asked.replier)
     except Exception as error:  # noqa: BLE001  the process boundary: the parent reports it
         wire.say(Failed(id=None, error=describe(error)))
         sys.exit(1)
@@ -124,8 +124,12 @@ class Driver:
             self._wire.say(Failed(id=request_id, error="the job was cancelled"))
 
 
-def maker(model: str, template: str, placement: Placement) -> Callable[[], Any]:
-    """Return what makes an actor in the cluster that was joined; `template` is JSON."""
+def maker(
+    model: str, template: str, placement: Placement, replier: str | None = None
+) -> Callable[[], Any]:
+    """Return what makes an actor in the cluster that was joined; `template` is JSON, `replier` a
+    module (see `Seat`).
+    """
     import ray
 
     gpus = cluster_gpus() if placement.gpus is None else placement.gpus
@@ -138,6 +142,7 @@ def maker(model: str, template: str, placement: Placement) -> Callable[[], Any]:
         template=read_template(template),
         threads=placement.cpus,
         device=placement.device if gpus else "cpu",
+        replier=replier,
     )
     actor = ray.remote(TrainerActor).options(**options(placement, gpus))
     return lambda: actor.remote(seat)
@@ -159,6 +164,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="folder of the base model")
     parser.add_argument("--template", default="{}", help="a `Template` as JSON")
     parser.add_argument("--placement", default="{}", help="a `Placement` as JSON")
+    parser.add_argument("--replier", help="a module whose process replies beside each actor's base")
     parser.add_argument("--folder", required=True, help="for the files of a cluster of one's own")
     return parser.parse_args()
 

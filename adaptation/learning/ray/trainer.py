@@ -27,8 +27,14 @@ class RayTrainer(ResidentTrainer):
     """
 
     def __init__(
-        self, model: str | Path, placement: Placement, *, template: Template | None = None
+        self,
+        model: str | Path,
+        placement: Placement,
+        *,
+        template: Template | None = None,
+        replier: str | None = None,
     ) -> None:
+        """`replier` is a module whose process replies beside each actor's base; None: that does."""
         parent = Path(tempfile.gettempdir())
         remove_orphans(parent, PREFIX)
         self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
@@ -37,6 +43,8 @@ class RayTrainer(ResidentTrainer):
         arguments += ["--folder", str(self._folder)]
         if template is not None:
             arguments += ["--template", template.model_dump_json()]
+        if replier is not None:
+            arguments += ["--replier", replier]
         most_s = placement.start_s + START_MARGIN_S
         super().__init__(Resident(arguments, None, most_s, worker=DRIVER, persists=True))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -15,10 +15,12 @@ from adaptation.learning.candidates.policies import Policy
 from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.distillation.archive import find_parent
 from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.replying import Replying
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import Selection
 from adaptation.learning.distillation.target import Target, target_named
-from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.offline import offline_engine
+from adaptation.learning.training.process import ProcessTrainer, ResidentTrainer
 from adaptation.learning.training.trainer import GeneratingTrainer
 from memory.errors import NotFoundError
 from memory.identity.answers import agree, canonical, extract
@@ -35,6 +37,9 @@ from server.jobs.studying import Student, studied
 from server.jobs.targets import refusal_of
 from server.jobs.work import OnProgress, Work
 from server.policy import refusals_of
+
+VLLM = "server.engine.replying"
+"""What is run where vLLM replies; it is not imported here."""
 
 
 class DistillRequest(OfBase):
@@ -61,6 +66,8 @@ class DistillRequest(OfBase):
     """The base that learns in place of this one, which teaches it then."""
     ray: str | None = None
     """Address of the Ray cluster whose workers do it; None: as the settings have it."""
+    replies: Literal["trainer", "vllm"] | None = None
+    """What replies: the trainer's own decoder or vLLM's batches; None: as the settings have it."""
 
 
 async def run(work: Work) -> dict[str, Any]:
@@ -206,18 +213,29 @@ def check_versions(memory: LongTermMemory, tenant: str, request: dict[str, Any])
 
 
 def _trainer(work: Work, base: OfBase) -> GeneratingTrainer:
-    """Return what trains and replies: a process of this machine, or a cluster's workers."""
+    """Return what trains and replies: processes of this machine, or a cluster's workers."""
     address = work.job.request.get("ray") or work.settings.distill_ray
-    if address is None:
-        return make_trainer(base, work.settings.trainer_device)
-    from server.jobs.spreading import spread_over
+    replies = work.job.request.get("replies") or work.settings.distill_replies
+    by_vllm = replies == "vllm"
+    if by_vllm:
+        work.tell("replies are drawn by vLLM's offline batches")
+    if address is not None:
+        from server.jobs.spreading import spread_over
 
-    return spread_over(work, base, address)
+        return spread_over(work, base, address, VLLM if by_vllm else None)
+    device = work.settings.trainer_device
+    trainer = make_trainer(base, device)
+    return Replying(trainer, make_replier(base, device)) if by_vllm else trainer
 
 
 def make_trainer(asked: OfBase, device: str) -> ProcessTrainer:
     """Return the trainer process for the model; it starts when it is first needed."""
     return ProcessTrainer(asked.model, template=asked.template, device=device)
+
+
+def make_replier(asked: OfBase, device: str) -> ResidentTrainer:
+    """Return what has vLLM reply for the model, in a process that starts when it is needed."""
+    return ResidentTrainer(offline_engine(VLLM, asked.model, asked.template, device))
 
 
 def selection_of(settings: ServerSettings) -> Selection:

@@ -1,4 +1,4 @@
-"""The flag by which a Ray cluster's workers do what a command asks for."""
+"""The flags that say who does a generation's work, where it is not the trainer's process alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import argparse
 from server.settings.ray import ADDRESS
 
 
-def add_ray_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--ray`; without an address it is `auto`, without the flag None."""
+def add_by_whom_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--ray`, which is `auto` without an address, and `--replies`; None where not given."""
     parser.add_argument(
         "--ray",
         nargs="?",
@@ -17,6 +17,12 @@ def add_ray_argument(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="have the workers of a Ray cluster do it: HOST:PORT, `local` for one of its own, or "
         "that of this machine where no address is given (default: distill_ray)",
+    )
+    parser.add_argument(
+        "--replies",
+        choices=("trainer", "vllm"),
+        help="what draws the replies: the trainer's own decoder, or vLLM's offline batches "
+        "(default: distill_replies)",
     )
 
 
