@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-useless bench-near-guards bench-doubt bench-solutions bench-rehearsal bench-loop bench-scope bench-tune bench-strategies bench-stragglers bench-tenants bench-sandbox bench-memory bench-console bench-scale fuzz claims load torture pebble screenshots clean
+.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-useless bench-near-guards bench-doubt bench-solutions bench-rehearsal bench-replies bench-loop bench-scope bench-tune bench-strategies bench-stragglers bench-tenants bench-sandbox bench-memory bench-console bench-scale fuzz claims load torture pebble screenshots clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -132,6 +132,9 @@ bench-gate: dev  ## the gate's own errors, on adapters whose worth is known
 
 bench-near-guards: dev  ## wrong records among right ones: what they break, and what the guards say
 	$(BIN)/python -m loadtests.bench_near_guards $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+bench-replies: dev  ## replies of a generation by the trainer's decoder, and by vLLM's batches
+	$(BIN)/python -m loadtests.bench_replies $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-loop: dev  ## the learning loop left alone for ten generations, and timed beside an older build
 	$(BIN)/python -m loadtests.bench_loop $(if $(MODEL),--model $(MODEL)) $(ARGS)
