@@ -48,8 +48,9 @@ def _panel(axes: Any, run: Run, least: float) -> None:
         drawn = {"fmt": form, "color": colour, "label": label, "elinewidth": 0.8}
         axes.errorbar(numbers, middles, yerr=bars, markersize=4, linewidth=1.2, **drawn)
     promoted = [each.number for each in run.generations if each.decision == "promoted"]
-    axes.plot(promoted, [0.0] * len(promoted), "|", color=BLACK, markersize=9)
-    axes.set_title(f"{run.target}; |: promoted", loc="left")
+    heights = [0.0] * len(promoted)
+    axes.plot(promoted, heights, "|", color=BLACK, markersize=9, label="promoted then")
+    axes.set_title(run.target, loc="left")
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("right")
     axes.set_xticks(numbers)
