@@ -6,12 +6,10 @@ with the process that made it. Ray's usage statistics are off.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import secrets
 import socket
-from collections.abc import Callable
 from typing import Any
 
 from adaptation.errors import TrainerError
@@ -39,10 +37,6 @@ CLIENT = {
 }
 STORE_BYTES = 512 * 2**20
 """Of the object store of one's own cluster: adapters pass through it, and nothing stays."""
-CLIENT_SCHEME = "ray://"
-LOOK_S, SILENT_S = 10.0, 60.0
-"""Between two questions of Ray's client whether the cluster is there, and how long one may take: as
-long as a head may be gone for drivers of its nodes."""
 PROBE_S = 5.0
 MOST_SAID = 300
 """Letters of a reason of Ray's that are passed on."""
@@ -98,22 +92,6 @@ def _unreachable(address: str, why: str) -> str:
 def in_short(why: str) -> str:
     """Return a reason of Ray's in one line."""
     return " ".join(why.split())[:MOST_SAID]
-
-
-async def keep_in_touch(
-    ask: Callable[[], object], look_s: float = LOOK_S, silent_s: float = SILENT_S
-) -> None:
-    """Ask the cluster for something again and again; raises what `ask` does, and `ConnectionError`
-    where there is no answer: Ray's client takes a host that has gone without a word for there, for
-    ten minutes.
-    """
-    while True:
-        await asyncio.sleep(look_s)
-        try:
-            async with asyncio.timeout(silent_s):
-                await asyncio.to_thread(ask)
-        except TimeoutError as error:
-            raise ConnectionError(f"no answer in {silent_s:g} s") from error
 
 
 def cluster_gpus() -> float:

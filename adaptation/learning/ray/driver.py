@@ -17,13 +17,7 @@ from typing import Any
 
 from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.ray.actor import BUILT_IN, Outcome, Seat, TrainerActor, given_to
-from adaptation.learning.ray.cluster import (
-    CLIENT_SCHEME,
-    cluster_gpus,
-    connect,
-    in_short,
-    keep_in_touch,
-)
+from adaptation.learning.ray.cluster import cluster_gpus, connect, in_short
 from adaptation.learning.ray.files import read_adapter, write_adapter
 from adaptation.learning.ray.placement import Placement, options
 from adaptation.learning.training.messages import Cancel, Done, Failed, Train, Work
@@ -84,8 +78,6 @@ class Driver:
 
         wire, wire.loop = self._wire, asyncio.get_running_loop()
         self._pool = Pool(self._placement, self._make, wire.say, wire.say, tasks)
-        if self._placement.address.startswith(CLIENT_SCHEME):
-            tasks.create_task(keep_in_touch(cluster_gpus))
         try:
             wire.say(await self._pool.ready())
         except TrainerError as error:

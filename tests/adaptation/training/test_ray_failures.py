@@ -1,15 +1,10 @@
-"""What an error of Ray's says of the work that was asked for, and a silence of the cluster."""
+"""What an error of Ray's says of the work that was asked for."""
 
 from __future__ import annotations
-
-import threading
 
 import pytest
 
 from adaptation.errors import TrainerError, TrainerLostError
-from adaptation.learning.ray.cluster import keep_in_touch
-
-SILENT_S = 0.2
 
 
 def test_work_that_its_actor_refused_was_not_lost() -> None:
@@ -28,21 +23,3 @@ def test_work_that_its_actor_refused_was_not_lost() -> None:
     gone = exceptions.ObjectLostError("0" * 56, None, "")
     for lost in (exceptions.ActorDiedError(), exceptions.NodeDiedError("x"), gone, raised(gone)):
         assert type(failure(lost)) is TrainerLostError
-
-
-async def test_a_cluster_that_is_silent_or_refuses_is_lost() -> None:
-    answers, released = iter((1.0, 1.0)), threading.Event()
-
-    def ask() -> None:
-        if next(answers, None) is None:
-            released.wait()
-
-    with pytest.raises(ConnectionError, match=r"no answer in 0\.2 s"):
-        await keep_in_touch(ask, 0.0, SILENT_S)
-    released.set()
-
-    def refuse() -> None:
-        raise OSError("refused")
-
-    with pytest.raises(OSError, match="refused"):
-        await keep_in_touch(refuse, 0.0, SILENT_S)
