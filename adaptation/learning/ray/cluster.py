@@ -6,6 +6,7 @@ with the process that made it. Ray's usage statistics are off.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -56,6 +57,8 @@ def connect(address: str, folder: str) -> None:
         import ray
     except ImportError as error:
         raise TrainerError('Ray is not installed: pip install "whet[ray]"') from error
+    # Its threads log what a lost connection raised; whoever asks is told.
+    logging.getLogger("ray.util.client").setLevel(logging.CRITICAL)
     more: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == LOCAL:
         more |= {"object_store_memory": STORE_BYTES, "_temp_dir": folder}

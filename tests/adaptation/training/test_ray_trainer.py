@@ -170,7 +170,7 @@ async def test_where_the_client_s_server_is_lost_work_is_refused_at_once(
         assert (await by_client.train(job(tmp_path / "a"), 300)).steps == 6
         work = await in_training(by_client, job(tmp_path / "b"))
         through.kill()
-        with pytest.raises(TrainerLostError, match=r"the way to the Ray cluster was|Ray's driver"):
+        with pytest.raises(TrainerLostError):
             await asyncio.wait_for(work, WAIT_S)
         unreached = f"failed: no Ray cluster is reached at {through.address}"
         await until(lambda: by_client.status.startswith(unreached))
