@@ -66,6 +66,14 @@ def actors_below(nodes: Nodes) -> list[psutil.Process]:
     return [each for each in family if "ray::TrainerActor" in " ".join(each.cmdline())]
 
 
+def orphans() -> list[Path]:
+    """Folders of actors that are gone; those of others on this machine may be at work."""
+    owned = {
+        each: each.name.removeprefix(PREFIX).split("-")[0] for each in scratch().glob(f"{PREFIX}*")
+    }
+    return [each for each, pid in owned.items() if not psutil.pid_exists(int(pid))]
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_S):
         while not condition():  # noqa: ASYNC110  of other processes
@@ -240,4 +248,4 @@ async def test_without_a_head_work_is_refused_at_once_and_nothing_is_left(
     assert on_ray.standing is None
     assert not actors_below(nodes)
     await on_ray.close()
-    assert not await asyncio.to_thread(lambda: [*scratch().glob(f"{PREFIX}*")])
+    assert not await asyncio.to_thread(orphans)
