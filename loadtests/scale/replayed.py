@@ -47,9 +47,14 @@ class Recording(Resident):
     """The trainer's process with one thread, one piece at a time."""
 
     def __init__(self, folder: Path, model: str) -> None:
+        """Raises `RuntimeError` where the folder's pieces are of another model."""
+        known = folder / READY
+        of = json.loads(known.read_text()).get("model") if known.exists() else None
+        if of not in (None, model):
+            raise RuntimeError(f"the pieces in {folder} are of {of}, not {model}")
         arguments = ["--model", model, "--device", "cpu", "--threads", "1"]
         super().__init__(arguments, 1, START_S)
-        self.folder, self._alone = folder, asyncio.Lock()
+        self.folder, self._model, self._alone = folder, model, asyncio.Lock()
         self._used: dict[str, Noted] = {}
 
     @property
@@ -75,7 +80,8 @@ class Recording(Resident):
         if self.pid is not None:
             return
         await super().start()
-        ready = {"parameters": self.parameters, "seconds": self._cpu_s()}
+        about = {"model": self._model, "parameters": self.parameters}
+        ready = about | {"seconds": self._cpu_s()}
         await asyncio.to_thread((self.folder / READY).write_text, json.dumps(ready))
 
     def _cpu_s(self) -> float:

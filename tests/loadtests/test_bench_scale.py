@@ -11,6 +11,7 @@ from adaptation.statistics import Interval
 from loadtests.measure import table
 from loadtests.measure.result import Result, Target, result_of
 from loadtests.scale import part
+from loadtests.scale.replayed import READY, Recording
 
 TARGETS = [
     Target("three against one", 2.7, "at least", Interval(2.9, 2.8, 3.0), "×"),
@@ -38,6 +39,13 @@ def test_a_part_that_breaks_says_so_and_writes_nothing(
     assert part.run("any", "told", breaks, ["--out", str(out)]) == 1
     assert capsys.readouterr().err == "any: no database\n"
     assert not out.exists()
+
+
+def test_pieces_of_one_model_are_not_taken_for_another_s(tmp_path: Path) -> None:
+    (tmp_path / READY).write_text(json.dumps({"model": "one", "parameters": 1, "seconds": 0.1}))
+    assert Recording(tmp_path, "one").used == []
+    with pytest.raises(RuntimeError, match="are of one, not another"):
+        Recording(tmp_path, "another")
 
 
 def test_one_table_has_the_targets_of_all_parts() -> None:
