@@ -122,10 +122,13 @@ class AdapterMoves(AdapterVersions):
     def record_reject(self, tenant: str, adapter_id: str, reason: str = BY_HAND) -> AdapterVersion:
         """Note why a version was refused, which then cannot be promoted; a trial of it ends.
 
-        Raises `ConflictError` for the champion: roll back first.
+        What was refused or retired before stays as it is, with its first reason. Raises
+        `ConflictError` for the champion: roll back first.
         """
         with self._database.writing(tenant) as connection:
-            version_row(connection, tenant, adapter_id)
+            version = self._version(connection, version_row(connection, tenant, adapter_id))
+            if version.rejected is not None or version.retired is not None:
+                return version
             if aliases_in(connection, tenant).get("champion") == adapter_id:
                 raise ConflictError(f"{adapter_id} is the champion: roll back first")
             return self._rejected(connection, tenant, adapter_id, reason)

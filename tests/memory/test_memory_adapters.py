@@ -110,6 +110,20 @@ def test_the_champion_cannot_be_rejected(memory: LongTermMemory, register: Regis
         memory.adapters.record_reject("ann", version.id, "late doubts")
 
 
+def test_what_was_refused_or_retired_keeps_its_first_reason(
+    memory: LongTermMemory, register: Register
+) -> None:
+    refused, retired = register(1.0), register(2.0)
+    memory.adapters.record_reject("ann", refused.id, "worse than its parent")
+    memory.adapters.retire("ann", [retired.id], "a test")
+    before = [memory.releases.of("ann", each.id) for each in (refused, retired)]
+    assert memory.adapters.record_reject("ann", refused.id).rejected == "worse than its parent"
+    assert memory.adapters.record_reject("ann", retired.id).rejected is None
+    assert [memory.releases.of("ann", each.id) for each in (refused, retired)] == before
+    with pytest.raises(NotFoundError):
+        memory.adapters.record_reject("bob", refused.id)
+
+
 def test_another_tenant_can_neither_see_nor_promote(
     memory: LongTermMemory, register: Register
 ) -> None:
