@@ -38,7 +38,7 @@ async def drawn_ahead(draw: Drawing) -> AsyncIterator[Drawing]:
     first = asyncio.ensure_future(draw(0))
 
     async def drawing(seed: int) -> Sequence[Guard]:
-        return await (draw(seed) if seed else first)
+        return await (draw(seed) if seed else asyncio.shield(first))
 
     try:
         yield drawing

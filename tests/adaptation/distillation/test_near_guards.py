@@ -231,6 +231,29 @@ async def test_a_draw_that_broke_ahead_is_told_where_it_is_needed() -> None:
             await draw(0)
 
 
+async def test_a_draw_ahead_is_awaited_where_whoever_waits_for_it_is_cancelled() -> None:
+    begun, going_on, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def draws(seed: int) -> Sequence[NearProbe]:
+        begun.set()
+        await going_on.wait()
+        ended.set()
+        return ()
+
+    async def needs() -> None:
+        async with drawn_ahead(draws) as draw:
+            await draw(0)
+
+    needing = asyncio.create_task(needs())
+    await begun.wait()
+    await asyncio.sleep(0)  # it waits for the draw by now
+    needing.cancel()
+    asyncio.get_running_loop().call_later(0.05, going_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await needing
+    assert ended.is_set(), "its thread would read what is closed"
+
+
 def test_forms_have_no_numbers() -> None:
     assert form_of("What is 4 + 5?") == form_of("what is 77 + 1?")
     assert nearness(form_of("What is 4 lamp 5?"), [form_of("What is 4 + 5?")]) == 0.6
