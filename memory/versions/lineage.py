@@ -6,7 +6,6 @@ Owns how they hang together, both ways. Knows nothing of how a trace is shown.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
@@ -17,6 +16,7 @@ from memory.history.files import FileStore, StoredFile
 from memory.offline.job import Job, JobKind
 from memory.offline.jobs import JobStore
 from memory.records import RecordStore
+from memory.rows import moment
 from memory.store.database import Database
 from memory.store.schema import adapter, completion, job, lineage
 from memory.types import AdapterVersion, Completion, Frozen, Record
@@ -215,8 +215,8 @@ class Lineage:
             "what": job.kind.value,
             "status": job.status.value,
             "model": job.request.get("model"),
-            "created": _moment(job.created_at),
-            "ended": _moment(job.ended_at),
+            "created": moment(job.created_at),
+            "ended": None if job.ended_at is None else moment(job.ended_at),
             "error": job.error,
         }
         links = (
@@ -231,12 +231,8 @@ class Lineage:
         with self._database.reading(file.tenant) as connection:
             mine = select(adapter.c.id).where(adapter.c.tenant == file.tenant, tuned)
             adapters = _found(connection, mine.order_by(adapter.c.created_at.desc()))
-        facts = {"name": file.name, "bytes": file.bytes, "created": _moment(file.created_at)}
+        facts = {"name": file.name, "bytes": file.bytes, "created": moment(file.created_at)}
         return _traced("file", file.id, facts, (_link("taught", adapters),))
-
-
-def _moment(at: float | None) -> datetime | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
 def _distilling(tenant: str, adapter_id: str) -> Select[Any]:

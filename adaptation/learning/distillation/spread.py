@@ -2,8 +2,8 @@
 
 What is asked of conversations one by one (replies, losses) is split evenly, and what comes is in
 their order. Replies are those of one process, since a reply's draws are its own, by seed, prompt
-and how many of the same prompt came before (`service.continuing`): so whatever repeats a prompt
-stays together. Families that are decoded by Transformers' own way draw by the batch, and draw
+and how many of the same prompt came before (`training.draws`): so whatever repeats a prompt stays
+together. Families that are decoded by Transformers' own way draw by the batch, and draw
 otherwise here.
 
 A training is one piece. Its gradients could be found apart, but their sum would have other last
