@@ -119,7 +119,8 @@ def _reject(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"rejected": _fields(version)})
     else:
-        print(f"rejected: {version.id} cannot be promoted any more")
+        named = "" if version.number else "; as a model of its own it answers to its name still"
+        print(f"rejected: {version.id} cannot be promoted any more{named}")
     return 0
 
 
