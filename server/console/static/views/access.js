@@ -12,7 +12,7 @@ const ROLES = [
   ['reviewer', 'looks at memory and decides about records'],
   ['admin', 'moves adapters, begins jobs and makes keys'],
 ];
-const GATEWAY = ['gateway', 'asks for the tenants that the trusted header names, of the tenant default'];
+const GATEWAY = ['gateway', 'asks for the tenants of the trusted header; it is of the tenant default'];
 
 export function Access({ me }) {
   const keys = useData((signal) => get('/v1/admin/keys', { signal }), []);
