@@ -93,6 +93,7 @@ def test_a_queue_is_reviewed_by_keyboard_alone(browsing: Browsing) -> None:
         page.get_by_role("dialog").wait_for(state="detached")
         page.locator("ul[role=listbox]:focus").wait_for()  # the focus comes back
         page.keyboard.press("r")
+        page.get_by_role("dialog").wait_for()  # the page behind it has a button of that name
         tab_to(page, "Reject")
         page.keyboard.press("Enter")
         page.locator(f"#row-{fourth}").wait_for(state="detached")
