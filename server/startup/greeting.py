@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adaptation.options import Strategy
 from server.config import Settings
-from server.models.catalogue import BUILT_IN, PACKAGED, SMOLLM2
+from server.models.catalogue import BUILT_IN, PACKAGED, SMOLLM2, flag_for
 from server.models.named import is_gguf
 from server.models.shelf import Shelf
 from server.requests.request_context import CHAT
@@ -111,7 +111,7 @@ def _chosen(asked: str | None) -> str:
 def _other(asked: str | None, data_dir: Path) -> str:
     if asked not in (None, BUILT_IN):
         return ""
-    serve = f"`whet serve {SMOLLM2.name}` serves a small real model"
+    serve = f"`whet serve {SMOLLM2.name}{flag_for(data_dir)}` serves a small real model"
     is_here = Shelf(data_dir).find(SMOLLM2.name) is not None
     return serve if is_here else f"{serve}; first {SMOLLM2.how_to_get(data_dir)}"
 

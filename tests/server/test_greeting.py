@@ -81,7 +81,7 @@ def test_another_model_is_one_word_away_once_it_is_at_hand(tmp_path: Path) -> No
     Origin(name="smollm2", source="x", sha256="0", licence=None).write(folder)
     for asked in (None, "whet-pebble"):
         told = text(tmp_path, asked)
-        assert "`whet serve smollm2` serves a small real model\n" in told
+        assert f"`whet serve smollm2 --data-dir {tmp_path}` serves a small real model\n" in told
     assert "whet serve smollm2" not in text(tmp_path, "smollm2")
 
 

@@ -59,8 +59,7 @@ function Shown({ versions }) {
 function Nothing({ me }) {
   return html`
     <${Empty} title="Nothing was distilled yet" icon="adapters">
-      ${me.may('admin') ? html`Begin a generation under <a href=${to('jobs')}>Jobs</a>` : 'An admin begins a generation'}
-      once memory holds a few dozen verified records, or run <code>whet distill</code>.
+      ${me.may('admin') ? html`Begin a generation under <a href=${to('jobs')}>Jobs</a>` : 'An admin begins a generation'} once memory holds a few dozen verified records, or run <code>whet distill</code>.
     <//>
   `;
 }
