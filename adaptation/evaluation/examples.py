@@ -31,7 +31,7 @@ class Library:
 
     def add(self, examples: Sequence[Solved]) -> None:
         """Take in the examples of a world; those that are there already are confirmed."""
-        self._memory.save_many([_draft(example) for example in examples])
+        self._memory.save_many([draft_of(TENANT, example) for example in examples])
 
     def neighbours(self, question: str, task: str) -> tuple[Neighbour, ...]:
         """Return the neighbours that training would learn from, the most informative first."""
@@ -57,9 +57,10 @@ class Library:
         ).train
 
 
-def _draft(example: Solved) -> Draft:
+def draft_of(tenant: str, example: Solved) -> Draft:
+    """Return what a memory saves of a solved example that is imported."""
     return Draft(
-        tenant=TENANT,
+        tenant=tenant,
         task=example.task,
         messages=(Message(role="user", content=example.question),),
         answer=example.answer,

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from adaptation.errors import DistillationError
+from adaptation.evaluation.examples import draft_of
 from adaptation.evaluation.suites import SUITES
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.evaluation.suites.split import Split
 from adaptation.evaluation.suites.suite import Group, Suite, up_to
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.training.trainer import OnStep
-from loadtests.imported import imported_draft
 from loadtests.loop.place import Place
 from loadtests.loop.sampling import MOST_TOKENS, Question, Sampler
 from loadtests.measure.loop import BASE, Asked, Generation
@@ -83,7 +83,7 @@ class Loop:
         """Let memory grow, and distil it."""
         records = self.plan.first + (number - 1) * self.plan.more
         self.memory.save_many(
-            [imported_draft(suite.name, each) for each in self._drawn(suite, records, Split.MEMORY)]
+            [draft_of(suite.name, each) for each in self._drawn(suite, records, Split.MEMORY)]
         )
         known = {"target": suite.name, "number": number, "records": records}
         distiller = Distiller(

@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from adaptation.evaluation.examples import draft_of
 from adaptation.evaluation.suites import suite_named
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.evaluation.suites.split import Split
@@ -33,7 +34,6 @@ from adaptation.learning.training.process import ResidentTrainer
 from adaptation.learning.training.trainer import Recipe
 from adaptation.statistics import Interval
 from loadtests import arguments
-from loadtests.imported import imported_draft
 from loadtests.measure.result import Result, Row, Target
 from loadtests.scale import part
 from loadtests.scale.replayed import Noted, Recording, waiting
@@ -106,7 +106,7 @@ async def _generation(trainer: ResidentTrainer, folder: Path, workers: int, plan
     """Run one; the trainer is closed."""
     began = time.perf_counter()
     with closing(LongTermMemory.open(folder, create_embedder("hashing"))) as memory:
-        memory.save_many([imported_draft(TENANT, each) for each in _solved(plan.records)])
+        memory.save_many([draft_of(TENANT, each) for each in _solved(plan.records)])
         distiller = Distiller(
             memory,
             memory.adapters,

@@ -72,14 +72,16 @@ class Asked:
     @property
     def length(self) -> float | None:
         """Length of the candidate's replies by that of those before, in the median."""
-        return median(self._lengths) if self._lengths else None
+        ratios = self._lengths
+        return median(ratios) if ratios else None
 
     @property
     def is_as_long(self) -> bool:
         """Whether replies stay about as long: no more than chance are too short, or too long."""
-        short = sum(ratio < SHORTEST for ratio in self._lengths)
-        long = sum(ratio > LONGEST for ratio in self._lengths)
-        return not is_most(max(short, long), len(self._lengths))
+        ratios = self._lengths
+        short = sum(ratio < SHORTEST for ratio in ratios)
+        long = sum(ratio > LONGEST for ratio in ratios)
+        return not is_most(max(short, long), len(ratios))
 
     @property
     def _lengths(self) -> list[float]:

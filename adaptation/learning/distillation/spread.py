@@ -55,7 +55,7 @@ MEASURED: TypeAdapter[list[Foreseen]] = TypeAdapter(list[Foreseen])
 ALIGNED: TypeAdapter[list[float]] = TypeAdapter(list[float])
 
 
-class Spread:
+class Spread(GeneratingTrainer):
     """Implements `GeneratingTrainer` over one that does `width` things at once."""
 
     def __init__(self, trainer: GeneratingTrainer, width: int, pieces: Pieces) -> None:
@@ -93,19 +93,6 @@ class Spread:
         await self._pieces.keep_trained(name, found)
         return found
 
-    async def generate(
-        self,
-        conversations: Sequence[Conversation],
-        adapter_path: str | None,
-        max_new_tokens: int,
-        timeout_s: float,
-        on_step: OnStep | None = None,
-        draw: Draw | None = None,
-    ) -> list[str]:
-        """Continue every conversation: greedily, or by a draw."""
-        limits = max_new_tokens, timeout_s
-        return list((await self.timed(conversations, adapter_path, *limits, on_step, draw)).texts)
-
     async def timed(
         self,
         conversations: Sequence[Conversation],
@@ -115,7 +102,7 @@ class Spread:
         on_step: OnStep | None = None,
         draw: Draw | None = None,
     ) -> Generated:
-        """Continue every conversation likewise; the seconds are those of all workers, summed."""
+        """See `GeneratingTrainer.timed`; the seconds are those of all workers, summed."""
         shares = shared_out(conversations, self._width)
         telling = _Telling(len(conversations), on_step)
         drawn = draw.model_dump() if draw else None

@@ -25,6 +25,7 @@ from adaptation.learning.training.trainer import (
     Draw,
     Foreseen,
     Generated,
+    GeneratingTrainer,
     OnStep,
     Spent,
     Standing,
@@ -33,7 +34,7 @@ from adaptation.learning.training.trainer import (
 )
 
 
-class ResidentTrainer:
+class ResidentTrainer(GeneratingTrainer):
     """Implements `GeneratingTrainer` by what a resident process answers."""
 
     def __init__(self, resident: Resident) -> None:
@@ -88,21 +89,6 @@ class ResidentTrainer:
             raise TrainerError("the trainer answered without a result")
         return done.result
 
-    async def generate(
-        self,
-        conversations: Sequence[Conversation],
-        adapter_path: str | None,
-        max_new_tokens: int,
-        timeout_s: float,
-        on_step: OnStep | None = None,
-        draw: Draw | None = None,
-    ) -> list[str]:
-        """Continue every conversation, greedily or by a draw, under the adapter in a folder or the
-        bare base.
-        """
-        limits = max_new_tokens, timeout_s
-        return list((await self.timed(conversations, adapter_path, *limits, on_step, draw)).texts)
-
     async def timed(
         self,
         conversations: Sequence[Conversation],
@@ -112,7 +98,7 @@ class ResidentTrainer:
         on_step: OnStep | None = None,
         draw: Draw | None = None,
     ) -> Generated:
-        """Continue every conversation likewise, and tell how long that took."""
+        """See `GeneratingTrainer.timed`."""
         if not conversations:
             return NOTHING
         asked = Generate(

@@ -190,7 +190,7 @@ class Trainer(Protocol):
 
 
 class GeneratingTrainer(Protocol):
-    """A trainer that also decodes; `ProcessTrainer` is one."""
+    """A trainer that also decodes; what derives from it, as `ProcessTrainer`, has `generate`."""
 
     @property
     def parameters(self) -> int | None:
@@ -220,8 +220,9 @@ class GeneratingTrainer(Protocol):
         on_step: OnStep | None = None,
         draw: Draw | None = None,
     ) -> list[str]:
-        """Continue every conversation: greedily, or by a draw."""
-        ...
+        """Return the texts alone of what `timed` returns."""
+        limits = max_new_tokens, timeout_s
+        return list((await self.timed(conversations, adapter_path, *limits, on_step, draw)).texts)
 
     async def timed(
         self,
@@ -232,7 +233,10 @@ class GeneratingTrainer(Protocol):
         on_step: OnStep | None = None,
         draw: Draw | None = None,
     ) -> Generated:
-        """Continue every conversation likewise, and tell how long that took."""
+        """Continue every conversation, greedily or by a draw, and tell how long that took.
+
+        It does so under the adapter in a folder, or as the bare base.
+        """
         ...
 
     async def check(
