@@ -26,6 +26,7 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.tree import Tree
 
+from server.dotted import dotted
 from server.settings.hiding import hidden
 
 WIDTH_WITHOUT_TERMINAL = 200
@@ -160,18 +161,10 @@ def print_fields(fields: Mapping[str, object]) -> None:
 
     A property of a property is called by both their names: `result.adapter`.
     """
-    rows = dict(_flat(fields))
+    rows = {name: _text(value) for name, value in dotted(fields) if value is not None}
     width = max(map(len, rows), default=0)
     for name, value in rows.items():
         console().print(f"{name:<{width}}  {plain(value)}", soft_wrap=True)
-
-
-def _flat(fields: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in fields.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}.")
-        elif value is not None:
-            yield f"{above}{name}", _text(value)
 
 
 def _text(value: object) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from server.dotted import dotted
 from server.settings.hiding import HidingFormatter
 from server.telemetry.notes import JobNote, RequestNote, current_note
 
@@ -39,7 +40,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return one line, and those of an exception."""
         parts = [_time(record), record.levelname, f"{record.name}:", record.getMessage()]
-        parts += [f"{key}={_word(value)}" for key, value in _flat(_keys(record))]
+        parts += [f"{key}={_word(value)}" for key, value in dotted(_keys(record))]
         return "\n".join([" ".join(parts), *_trace(self, record)])
 
 
@@ -96,15 +97,6 @@ def _about() -> dict[str, str]:
 
 def _keys(record: logging.LogRecord) -> dict[str, Any]:
     return {**getattr(record, ABOUT, {}), **getattr(record, FIELDS, {})}
-
-
-def _flat(keys: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the keys of a tree with dots between its levels."""
-    for key, value in keys.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield above + key, value
 
 
 def _word(value: object) -> str:
