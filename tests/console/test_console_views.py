@@ -50,6 +50,7 @@ ONE: dict[str, tuple[Callable[[Served], str], tuple[str, ...]]] = {
 }
 """Of each view of one thing, which one, and what is shown of it."""
 SCHEMES, WIDTHS = ("light", "dark"), (1280, 360)
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def _newest(served: Served, path: str) -> str:
@@ -72,7 +73,7 @@ def require(watched: Watched, view: str, texts: tuple[str, ...]) -> None:
         for width in WIDTHS:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 800})
-            page.wait_for_timeout(100)  # charts are drawn anew for the width
+            page.evaluate(TWO_FRAMES)  # charts are drawn anew for the width
             root = "document.documentElement"
             wider = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
             assert wider <= 0, f"{view} is wider than {width} px"

@@ -1,5 +1,5 @@
 // The page: who is looking, where they are, and the frame around every view.
-import { html, render, useEffect, useRef, useState } from './lib/html.js';
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from './lib/html.js';
 import { get, key, onUnauthorised } from './lib/api.js';
 import { usePlace, to } from './lib/router.js';
 import { Dialogs } from './lib/dialogs.js';
@@ -94,7 +94,7 @@ function SignIn({ refused, look }) {
     await look();
     setBusy(false);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = 'Sign in · Whet';
   }, []);
   return html`
@@ -121,7 +121,7 @@ function Shell({ me, leave }) {
   const isFirst = useRef(true);
   const start = me.may('reviewer') ? 'live' : 'playground';
   const name = place.view || start;
-  useEffect(() => {
+  useLayoutEffect(() => {
     open(false);
     if (!isFirst.current) document.querySelector('h1')?.focus();
     isFirst.current = false;

@@ -1,5 +1,5 @@
 // Questions before something is destroyed, forms over the page, and what was done in a line.
-import { html, useEffect, useRef, useState } from './html.js';
+import { html, useLayoutEffect, useRef, useState } from './html.js';
 import { Button, Problem } from './ui.js';
 
 let show = () => {};
@@ -20,7 +20,7 @@ export function Dialogs() {
     before.current ??= document.activeElement;
     set(next);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!asked && before.current) giveBack(before);
   }, [asked]);
   say = (text) => {
@@ -43,7 +43,7 @@ function giveBack(before) {
 
 function Dialog({ asked, close }) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     box.current.showModal();
   }, []);
   const cancel = (event) => {

@@ -1,5 +1,5 @@
 // What every view is made of.
-import { html, useEffect, useRef, useState } from './html.js';
+import { html, useLayoutEffect, useRef, useState } from './html.js';
 import { Icon } from './icons.js';
 import { sentence } from './format.js';
 import { meaning } from './words.js';
@@ -7,7 +7,7 @@ import { meaning } from './words.js';
 /** A view: its heading gets the focus when the view is come to. */
 export function Page({ title, lead, actions, back, children }) {
   const heading = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${title} · Whet`;
   }, [title]);
   return html`
