@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -112,10 +111,9 @@ async def test_a_slow_sink_holds_nobody_up(
     sink.delay_s = 0.3
     sink.answer = lambda events: 200 if sink.delay_s == 0 else 503
     async with telling(tmp_path, sink.url) as events:
-        began = time.monotonic()
         for each in range(100):
             events.settled(note(each))
-        assert time.monotonic() - began < 0.3
+        assert len(sink.tries) < 100, "an event does not wait for the sink"
         while len(sink.tries) < 2:  # noqa: ASYNC110 - the sink has a thread of its own
             await asyncio.sleep(0.01)
         sink.delay_s = 0.0
