@@ -38,6 +38,7 @@ from server.overview import Overview
 from server.parts import Parts, open_parts
 from server.policy import check_files, prices_of
 from server.refusals.errors import install_handlers
+from server.requests.models_asked import models_asked
 from server.resident import resident_bytes, said
 from server.routing import Front, add_routes, generations_of
 from server.stack import add_layers, takes_text_only
@@ -166,10 +167,13 @@ async def build(
     if parts.quotas.settling is not None:
         parts.quotas.settling.in_background = occupancy.in_background_of
     warming, shadowing = _idle(parts, answering, occupancy)
-    offline = offline_of(parts, settings, inside, most_bytes)
+    generations = generations_of(parts, args)
+    models = models_asked(parts.memory, generations, app.state)
+    offline = offline_of(parts, settings, inside, models, most_bytes)
     front = Front(
         client=client,
-        generations=generations_of(parts, args),
+        generations=generations,
+        models=models,
         reports=answering.reports,
         warming=warming,
         prices=prices_of(settings),

@@ -21,6 +21,7 @@ from server.evals.worker import EvalWorker
 from server.jobs.device import lock_of_device
 from server.jobs.runner import JobRunner
 from server.parts import Parts
+from server.requests.models_asked import ModelsAsked
 from server.tenancy.principal import Principal, Role
 
 Stir = Callable[[], object]
@@ -43,8 +44,10 @@ class Offline:
     """Asks models in a tenant's name."""
 
 
-def offline_of(parts: Parts, settings: Settings, inside: Inside, most_bytes: int) -> Offline:
-    """Build them; `most_bytes` bounds a line of what they are to ask."""
+def offline_of(
+    parts: Parts, settings: Settings, inside: Inside, models: ModelsAsked, most_bytes: int
+) -> Offline:
+    """Build them; `most_bytes` bounds a line of what they are to ask, `models` are those there."""
     memory, at_once = parts.memory, settings.batch_requests
     embedder = memory.embedder.id.partition("@")[0]
     batch_news, stir_batches = _news()
@@ -58,7 +61,7 @@ def offline_of(parts: Parts, settings: Settings, inside: Inside, most_bytes: int
     return Offline(
         batches=BatchWorker(memory, inside.post, batch_news, at_once, most_bytes),
         evals=EvalWorker(
-            memory, inside.post, eval_news, at_once, most_bytes, embedder, parts.telemetry
+            memory, inside.post, eval_news, at_once, most_bytes, embedder, models, parts.telemetry
         ),
         jobs=JobRunner(memory, settings, job_news, device_lock, client_of),
         stir_batches=stir_batches,

@@ -25,6 +25,7 @@ from server.models.named import base_model
 from server.offline import Offline
 from server.overview import Overview
 from server.parts import Parts
+from server.requests.models_asked import ModelsAsked
 from server.routes.adapters import adapters_router
 from server.routes.batches import batches_router
 from server.routes.console import console_router
@@ -65,6 +66,7 @@ class Front:
     client: Any
     """Behind vLLM's application."""
     generations: Generations
+    models: ModelsAsked
     reports: Reports
     warming: Warming
     prices: Prices
@@ -137,11 +139,11 @@ def _offline(parts: Parts, args: argparse.Namespace, front: Front) -> list[APIRo
     distilled = partial(asked_of_served, args.model, parts.template)
     return [
         batches_router(memory.batches, offline.stir_batches),
-        fine_tuning_router(memory, served, offline.stir_jobs),
+        fine_tuning_router(memory, served, front.models, offline.stir_jobs),
         jobs_router(memory, distilled, offline.device_lock, offline.stir_jobs),
-        graders_router(offline.door_of),
-        evals_router(memory.evals, memory.aside, offline.stir_evals),
-        eval_runs_router(memory, memory.aside, offline.stir_evals),
+        graders_router(offline.door_of, front.models),
+        evals_router(memory.evals, memory.aside, front.models, offline.stir_evals),
+        eval_runs_router(memory, front.models, offline.stir_evals),
     ]
 
 

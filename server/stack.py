@@ -15,9 +15,6 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from memory.memory import LongTermMemory
-from memory.versions.model_names import is_model_name
-from server.adapters.versioned import Generations
 from server.config import Settings
 from server.http.adaptation_middleware import AdaptationMiddleware
 from server.http.admission import Admission, Away, Occupancy, Turnstile
@@ -63,7 +60,6 @@ def _add_innermost(
     front: Front,
 ) -> None:
     """Put ours behind vLLM's."""
-    generations = front.generations
     app.user_middleware += [
         Middleware(BodyLimits, settings=settings, text_only=takes_text_only(front.client)),
         Middleware(
@@ -80,8 +76,7 @@ def _add_innermost(
             settings=settings,
             salt_of=parts.secret.salt_of,
             recall=front.stored.recall,
-            has_model=partial(has_model, parts.memory, generations),
-            is_served=frozenset(generations.names).__contains__,
+            models=front.models,
         ),
     ]
 
@@ -116,14 +111,6 @@ def _log_rules(args: argparse.Namespace, settings: Settings) -> LogRules:
         with_content=settings.log_content,
         quiet=frozenset(path.strip() for path in quiet),
     )
-
-
-async def has_model(
-    memory: LongTermMemory, generations: Generations, tenant: str, model: str
-) -> bool:
-    """Whether a fine-tuned model, or a generation, is the tenant's."""
-    find = memory.models.find if is_model_name(model) else generations.find
-    return await memory.aside.reading.run(find, tenant, model) is not None
 
 
 def takes_text_only(client: Any) -> bool:

@@ -43,6 +43,15 @@ async def examine(grader: Any, param: str, item_schema: Schema | None = None) ->
             check_names(template, place, item_schema)
 
 
+def models_of(grader: Any, param: str) -> Iterator[tuple[str, str]]:
+    """Yield the models that a grader asks, each with the name of its field."""
+    if isinstance(grader, Multi):
+        for name, part in grader.graders.items():
+            yield from models_of(part, f"{param}.graders.{name}")
+    elif isinstance(grader, ScoreModel | LabelModel):
+        yield grader.model, f"{param}.model"
+
+
 def check_names(template: str, param: str, item_schema: Schema | None) -> None:
     """Raise `UngradableError` for a name that no item has."""
     schema = item_schema or {}

@@ -22,6 +22,11 @@ def version_asked(model: str) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found and not is_model_name(model) else None
 
 
+def is_own_name(model: str) -> bool:
+    """Whether a name is of the form of a tenant's own: a fine-tuned model's, or a generation's."""
+    return is_model_name(model) or version_asked(model) is not None
+
+
 def alias_asked(model: str) -> str:
     """Return what the engine's places know a model by: one generation has one place."""
     asked = version_asked(model)

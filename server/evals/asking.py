@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from adaptation.grading.errors import Fault, GradingError
+from adaptation.grading.examine import models_of
 from server.batches.patience import Post, answered
+from server.evals.specs import Completions, DataSource, Responses
 from server.http.request_body import Body
 from server.requests.request_context import CHAT
 
@@ -21,6 +23,16 @@ class RefusedError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def models_needed(
+    criteria: Sequence[Any], source: DataSource | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield the models that an evaluation or a run asks, each with the field that names it."""
+    if isinstance(source, Completions | Responses) and source.model is not None:
+        yield source.model, "data_source.model"
+    for place, grader in enumerate(criteria):
+        yield from models_of(grader, f"testing_criteria.{place}")
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,14 @@ from memory.memory import LongTermMemory
 from memory.offline.eval_runs import HELD_S
 from memory.offline.evaluation import EvalRun, RunStatus
 from server.batches.patience import LEAST_WAIT_S, MOST_WAIT_S
-from server.evals.asking import Door
+from server.evals.asking import Door, models_needed
 from server.evals.grading import output_of, ungraded
 from server.evals.items import FaultyItemsError, items_in
 from server.evals.specs import CRITERION, DATA_SOURCE, FileContent, Item, item_schema_of
 from server.evals.stored import items_of
+from server.refusals.errors import ApiError
 from server.refusals.validation import first_error
+from server.requests.models_asked import ModelsAsked
 from server.waiting import set_within
 
 logger = logging.getLogger(__name__)
@@ -36,16 +38,19 @@ class RunWork:
         self,
         memory: LongTermMemory,
         door: Door,
+        models: ModelsAsked,
         holder: str,
         run: EvalRun,
         at_once: int,
         most_bytes: int,
         watched: AbstractContextManager[object],
     ) -> None:
-        """`watched` is entered for as long as the run is worked on."""
+        """`models` are those that may be asked for; `watched` is entered for as long as the run is
+        worked on.
+        """
         self._watched = watched
         self._memory, self._runs, self._aside = memory, memory.eval_runs, memory.aside
-        self._door, self._holder, self._run = door, holder, run
+        self._door, self._models, self._holder, self._run = door, models, holder, run
         self._at_once, self._most_bytes = at_once, most_bytes
         self.look = asyncio.Event()
         """Set where the run may have been cancelled."""
@@ -60,6 +65,8 @@ class RunWork:
             await self._end(RunStatus.FAILED, "source_gone", "the file or the eval is gone")
         except FaultyItemsError as error:
             await self._end(RunStatus.FAILED, "invalid_items", str(error))
+        except ApiError as error:
+            await self._end(RunStatus.FAILED, error.code or "invalid_run", error.message)
         except ValidationError as error:  # of a version that took more
             await self._end(RunStatus.FAILED, "invalid_run", first_error(error)[0])
         except WhetMemoryError as error:
@@ -91,8 +98,22 @@ class RunWork:
         total = await reading.run(lambda: sum(1 for _ in self._items()))
         await self._write(self._runs.begin, run.id, self._holder, total)
         done = await reading.run(self._runs.done, run.id)
+        if not done:
+            await self._require_models()
         await self._grade_all(done, schema)
+        if await self._came_to_nothing():
+            await self._require_models()
         await self._end(RunStatus.COMPLETED)
+
+    async def _require_models(self) -> None:
+        """Raise `ApiError` (404) for a model that was there when the run was made, and is gone."""
+        needed = models_needed(self._criteria, self._source)
+        await self._models.require(self._run.tenant, needed)
+
+    async def _came_to_nothing(self) -> bool:
+        run = self._run
+        found = await self._aside.importing.run(self._runs.get, run.tenant, run.eval_id, run.id)
+        return found.summary.errored == found.total
 
     def _items(self) -> Iterator[tuple[int, Item]]:
         """Yield the items with their lines; blocks while it reads."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
-from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionResponse
+from vllm.entrypoints.openai.chat_completion.protocol import (
+    ChatCompletionRequest,
+    ChatCompletionResponse,
+)
 from vllm.entrypoints.openai.chat_completion.serving import OpenAIServingChat
 
 from server.gateway.chunking import Chunking, Conforming
@@ -24,6 +28,11 @@ class Chat(Chunking, OpenAIServingChat):  # type: ignore[misc]
         """Return an answer, its chunks, or an error."""
         create = OpenAIServingChat.create_chat_completion
         return await self.reported(create, request, raw_request)
+
+    async def has(self, model: str) -> bool:
+        """Whether vLLM itself knows a name: the base's, or an adapter's that it was given."""
+        refusal = await self._check_model(ChatCompletionRequest(model=model, messages=[]))
+        return refusal is None or refusal.error.code != HTTPStatus.NOT_FOUND
 
     def is_unlike(self, request: Any) -> bool:
         """Whether chunks hold log-probabilities: OpenAI's name a refusal beside them."""

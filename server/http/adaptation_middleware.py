@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adaptation.errors import AdaptationError, DeadlineError
-from adaptation.options import Strategy
 from adaptation.verifiers import build_verifiers
 from memory.errors import WhetMemoryError
 from server.config import Settings
@@ -27,6 +26,7 @@ from server.http.request_body import BODY, Body
 from server.refusals.errors import ApiError, api_error, unknown_model
 from server.requests.adaptation_request import take_context, take_nothing
 from server.requests.earlier_turns import Earlier, Recall, take_earlier
+from server.requests.models_asked import ModelsAsked
 from server.requests.openai_form import drop_nulls
 from server.requests.request_context import (
     ARRIVAL,
@@ -52,10 +52,6 @@ CHECKED_PATHS = frozenset({"/v1/embeddings", "/v1/messages/count_tokens", "/toke
 TAKEN_PATHS = ADAPTED_PATHS | PLAIN_PATHS | CHECKED_PATHS
 
 
-HasModel = Callable[[str, str], Awaitable[bool]]
-IsServed = Callable[[str], bool]
-
-
 class AdaptationMiddleware:
     """Makes what a request asks for known to the handler that answers it."""
 
@@ -65,16 +61,15 @@ class AdaptationMiddleware:
         settings: Settings,
         salt_of: Callable[[str], str],
         recall: Recall,
-        has_model: HasModel,
-        is_served: IsServed = lambda name: False,
+        models: ModelsAsked,
     ) -> None:
         """Take what tells of a tenant.
 
         `salt_of` returns the salt that separates the tenant's prefix cache from all others.
-        `recall` returns the conversation that a response continues. `has_model` tells whether a
-        fine-tuned model is the tenant's, `is_served` whether a name is the base model's.
+        `recall` returns the conversation that a response continues. `models` are those
+        that may be asked for.
         """
-        self._recall, self._has_model, self._is_served = recall, has_model, is_served
+        self._recall, self._models = recall, models
         self._app = app
         self._settings = settings
         self._salt_of = salt_of
@@ -116,7 +111,7 @@ class AdaptationMiddleware:
             self._refuse_unread_model(path, body.get("model"))
             body.update(salt)
             return Arrival(body, None)
-        self._refuse_unknown_strategy(body.get("model"))
+        self._models.refuse_unknown_strategy(body.get("model"))
         earlier = Earlier()
         if path == RESPONSES:
             earlier = await take_earlier(body, tenant, self._recall)
@@ -128,24 +123,16 @@ class AdaptationMiddleware:
         body.update(salt)
         return Arrival(body, context, earlier, body.get("input"))
 
-    def _refuse_unknown_strategy(self, model: object) -> None:
-        """Tell the strategies where one is appended to the base's name that is none of them."""
-        if not isinstance(model, str) or self._is_served(model):
-            return
-        base, _, suffix = model.rpartition(":")
-        if suffix not in set(Strategy) and self._is_served(base):
-            raise unknown_model(model, f"`{suffix}` is no strategy: use {', '.join(Strategy)}")
-
     def _refuse_unread_model(self, path: str, model: object) -> None:
         """Refuse a name that vLLM passes over, to answer with what the tenant is served with."""
-        if path == INVOCATIONS and model is not None and not self._is_served(str(model)):
+        if path == INVOCATIONS and model is not None and not self._models.is_base(str(model)):
             why = f"{path} takes an adapter's name from the header `{ADAPTER_HEADER}`"
             raise unknown_model(str(model), why)
 
     async def _with_model(self, tenant: str, context: RequestContext, model: str) -> RequestContext:
-        if self._is_served(model):  # the base's name may end as a generation's
+        if self._models.is_base(model):  # the base's name may end as a generation's
             return replace(context, model=None)
-        if not await self._has_model(tenant, model):
+        if not await self._models.has_own(tenant, model):
             raise unknown_model(model)
         return context
 

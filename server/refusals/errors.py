@@ -116,10 +116,10 @@ class ApiError(Exception):
         return JSONResponse(self.body, self.status, self.headers)
 
 
-def unknown_model(model: str, why: str = "") -> ApiError:
-    """Return what is said of a model that its caller does not have."""
+def unknown_model(model: str, why: str = "", param: str = "model") -> ApiError:
+    """Return what is said of a model that its caller does not have; `param` is where it stands."""
     told = f"The model `{model}` does not exist. {why}".rstrip()
-    return ApiError(404, told, param="model", code="model_not_found")
+    return ApiError(404, told, param=param, code="model_not_found")
 
 
 def error_body(

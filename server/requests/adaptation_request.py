@@ -14,8 +14,7 @@ from typing import Any
 from adaptation.options import Options, Strategy
 from adaptation.strategies import STRATEGIES, obstacle
 from adaptation.types import Given
-from memory.versions.model_names import is_model_name
-from server.adapters.versioned import version_asked
+from server.adapters.versioned import is_own_name
 from server.config import Settings
 from server.refusals.dropped import is_number, refuse_dropped
 from server.refusals.errors import ApiError
@@ -118,9 +117,7 @@ def take_nothing(path: str, body: dict[str, Any]) -> None:
 def _fine_tuned(body: Mapping[str, Any]) -> str | None:
     """Return the name of the fine-tuned model, or generation, that a body asks for."""
     model = body.get("model")
-    if not isinstance(model, str):
-        return None
-    return model if is_model_name(model) or version_asked(model) else None
+    return model if isinstance(model, str) and is_own_name(model) else None
 
 
 def _end_user(body: dict[str, Any]) -> str | None:

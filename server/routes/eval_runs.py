@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import ValidationError
 
 from adaptation.grading.examine import check_names, texts_of
-from memory.aside import Aside
 from memory.memory import LongTermMemory
 from memory.offline.eval_runs import EvalRunStore
 from memory.offline.evaluation import EvalOutput, EvalRun, Evaluation, NewRun, RunDetails, RunStatus
+from server.evals.asking import models_needed
 from server.evals.specs import (
+    CRITERION,
     STORED,
     DataSource,
     FileContent,
@@ -27,6 +29,7 @@ from server.evals.specs import (
 )
 from server.evals.stored import ids_of
 from server.refusals.errors import ApiError
+from server.requests.models_asked import ModelsAsked
 from server.routes.evals import After, Limit, Order
 from server.routes.paging import Id, list_object
 from server.tenancy.principal import Tenant
@@ -84,11 +87,14 @@ def output_object(output: EvalOutput, eval_id: str) -> dict[str, Any]:
 
 
 def eval_runs_router(
-    memory: LongTermMemory, aside: Aside, changed: Callable[[], object]
+    memory: LongTermMemory, models: ModelsAsked, changed: Callable[[], object]
 ) -> APIRouter:
-    """Return the routes; `changed` is called when there is something to be done."""
+    """Return the routes; `changed` is called when there is something to be done.
+
+    `models` are those that may be asked.
+    """
     router = APIRouter(prefix="/v1/evals/{eval_id}/runs", tags=["evals"])
-    _add_making(router, memory, aside, changed)
+    _add_making(router, memory, models, changed)
     _add_reading(router, memory.eval_runs)
     _add_ending(router, memory.eval_runs, changed)
     _add_outputs(router, memory.eval_runs)
@@ -96,10 +102,9 @@ def eval_runs_router(
 
 
 def _add_making(
-    router: APIRouter, memory: LongTermMemory, aside: Aside, changed: Callable[[], object]
+    router: APIRouter, memory: LongTermMemory, models: ModelsAsked, changed: Callable[[], object]
 ) -> None:
-    def made(tenant: str, eval_id: str, body: NewRunBody) -> EvalRun:
-        evaluation = memory.evals.get(tenant, eval_id)
+    def made(tenant: str, evaluation: Evaluation, body: NewRunBody) -> EvalRun:
         new = _new_run(evaluation, body)
         if isinstance(body.data_source.source, STORED):
             new = _of_stored(memory, evaluation, new, body.data_source.source)
@@ -110,7 +115,10 @@ def _add_making(
     @router.post("", status_code=201)
     async def create_run(eval_id: Id, body: NewRunBody, tenant: Tenant) -> dict[str, Any]:
         """Have items answered and graded, while nobody waits."""
-        run = await aside.writing.run(made, tenant, eval_id, body)
+        evaluation = await memory.aside.reading.run(memory.evals.get, tenant, eval_id)
+        criteria = _criteria_of(evaluation)
+        await models.require(tenant, models_needed(criteria, body.data_source))
+        run = await memory.aside.writing.run(made, tenant, evaluation, body)
         changed()
         return run_object(run)
 
@@ -229,6 +237,17 @@ def _new_run(evaluation: Evaluation, body: NewRunBody) -> NewRun:
         details=details,
         total=len(source.source.content) if isinstance(source.source, FileContent) else 0,
     )
+
+
+def _criteria_of(evaluation: Evaluation) -> list[Any]:
+    """Return the graders; raises `ApiError` for what a version of Whet took that took more."""
+    found = []
+    for place, each in enumerate(evaluation.details.criteria):
+        try:
+            found.append(CRITERION.validate_python(each))
+        except ValidationError as error:
+            raise ApiError.invalid(error, f"testing_criteria.{place}") from error
+    return found
 
 
 def _told_apart(criteria: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,8 +13,10 @@ from adaptation.verifiers.checks import CannotCheckError, schema_problem
 from memory.aside import Aside
 from memory.offline.evals import EvalStore
 from memory.offline.evaluation import Evaluation, EvaluationDetails, NewEvaluation
+from server.evals.asking import models_needed
 from server.evals.specs import ChangedEvalBody, Custom, NewEvalBody
 from server.refusals.errors import ApiError
+from server.requests.models_asked import ModelsAsked
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
@@ -52,14 +54,20 @@ def _whole_schema(source: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": [*properties]}
 
 
-def evals_router(store: EvalStore, aside: Aside, changed: Callable[[], object]) -> APIRouter:
-    """Return the routes; `changed` is called when there is something to be done."""
+def evals_router(
+    store: EvalStore, aside: Aside, models: ModelsAsked, changed: Callable[[], object]
+) -> APIRouter:
+    """Return the routes; `changed` is called when there is something to be done.
+
+    `models` are those that graders may ask.
+    """
     router = APIRouter(prefix="/v1/evals", tags=["evals"])
 
     @router.post("", status_code=201)
     async def create_eval(body: NewEvalBody, tenant: Tenant) -> dict[str, Any]:
         """Keep what is to be graded, and by what."""
         await _examine(body)
+        await models.require(tenant, models_needed(body.testing_criteria))
         new = _asked(body, tenant)
         return eval_object(await aside.writing.run(store.create, new, MOST_EVALS))
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
 from adaptation.errors import TrainerError
-from adaptation.grading.examine import examine
+from adaptation.grading.examine import examine, models_of
 from adaptation.grading.specs import Grader
 from adaptation.learning.preference.installed import check_installed
 from adaptation.learning.training.chat import Template
@@ -29,6 +29,7 @@ from server.finetuning.forms import (
 from server.finetuning.objects import checkpoint_objects, event_object, job_object
 from server.jobs.limits import MOST_OPEN
 from server.refusals.errors import ApiError
+from server.requests.models_asked import ModelsAsked
 from server.requests.request_options import split_model
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
@@ -36,6 +37,7 @@ from server.tenancy.principal import Tenant
 PURPOSE = "fine-tune"
 ORGANISATION = "whet"
 KIND = (JobKind.FINE_TUNE,)
+GRADER = "method.reinforcement.grader"
 PAGE = 100
 """Jobs that are read at a time, for those of some metadata."""
 Limit = Annotated[int, Query(ge=1, le=100)]
@@ -56,22 +58,31 @@ class Served:
 
 
 def fine_tuning_router(
-    memory: LongTermMemory, served: Served, changed: Callable[[], object]
+    memory: LongTermMemory, served: Served, models: ModelsAsked, changed: Callable[[], object]
 ) -> APIRouter:
-    """Return the routes; `changed` is called when there is something to be done."""
+    """Return the routes; `changed` is called when there is something to be done.
+
+    `models` are those that graders may ask.
+    """
     router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["fine-tuning"])
-    _add_asking(router, memory, served, changed)
+    _add_asking(router, memory, served, models, changed)
     _add_reading(router, memory)
     return router
 
 
 def _add_asking(
-    router: APIRouter, memory: LongTermMemory, served: Served, changed: Callable[[], object]
+    router: APIRouter,
+    memory: LongTermMemory,
+    served: Served,
+    models: ModelsAsked,
+    changed: Callable[[], object],
 ) -> None:
     @router.post("")
     async def create_job(body: NewFineTuning, tenant: Tenant) -> dict[str, Any]:
         """Fine-tune the model that is served, or one of the tenant's own, on a file."""
         await check_method(body.method)
+        if (grader := _grader(body)) is not None:
+            await models.require(tenant, models_of(grader, GRADER))
         return await run_in_threadpool(create, body, tenant)
 
     def create(body: NewFineTuning, tenant: str) -> dict[str, Any]:
@@ -196,7 +207,7 @@ async def check_method(method: Method | None) -> None:
         raise ApiError(400, words, param="method.type", code="method_not_available") from error
     if method.reinforcement is None:
         return
-    await examine(method.reinforcement.grader, "method.reinforcement.grader")
+    await examine(method.reinforcement.grader, GRADER)
 
 
 def _grader(body: NewFineTuning) -> Grader | None:

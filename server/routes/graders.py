@@ -12,13 +12,14 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from adaptation.grading.errors import Fault
-from adaptation.grading.examine import examine
+from adaptation.grading.examine import examine, models_of
 from adaptation.grading.grade import Graded, grade
 from adaptation.grading.judge import Asking
 from adaptation.grading.outcome import Grade, sample_of
 from adaptation.grading.specs import MOST_CHARS, Grader, JsonObject
 from memory.types import Given
 from server.refusals.errors import ApiError
+from server.requests.models_asked import ModelsAsked
 from server.tenancy.principal import Tenant
 
 AT_ONCE = 4
@@ -66,16 +67,20 @@ class RunGraderBody(GraderBody):
     item: JsonObject = Field(default_factory=dict)
 
 
-def graders_router(door_of: Callable[[str], Asking]) -> APIRouter:
-    """Return the routes; `door_of` asks models in a tenant's name."""
+def graders_router(door_of: Callable[[str], Asking], models: ModelsAsked) -> APIRouter:
+    """Return the routes; `door_of` asks models in a tenant's name, `models` are those there."""
     router = APIRouter(prefix="/v1/fine_tuning/alpha/graders", tags=["fine-tuning"])
     places = Places()
+
+    async def look_at(grader: Grader, tenant: str) -> None:
+        await examine(grader, "grader")
+        await models.require(tenant, models_of(grader, "grader"))
 
     @router.post("/run")
     async def run_grader(body: RunGraderBody, tenant: Tenant) -> dict[str, Any]:
         """Grade one output."""
         with places.one_of(tenant):
-            await examine(body.grader, "grader")
+            await look_at(body.grader, tenant)
             began = time.monotonic()
             graded = Graded(sample_of(body.model_sample), body.item, door_of(tenant))
             found = await grade(body.grader, graded)
@@ -85,7 +90,7 @@ def graders_router(door_of: Callable[[str], Asking]) -> APIRouter:
     async def validate_grader(body: GraderBody, tenant: Tenant) -> dict[str, Any]:
         """Say whether a grader can be used."""
         with places.one_of(tenant):
-            await examine(body.grader, "grader")
+            await look_at(body.grader, tenant)
         return {"grader": body.grader.model_dump(mode="json", exclude_unset=True)}
 
     return router

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.requests.models_asked import ModelsAsked
 from server.tenancy.principal import OPERATOR, PRINCIPAL, Principal
 
 
@@ -25,11 +26,10 @@ async def nothing_said(tenant: str, previous: str | None, conversation: str | No
     return ()
 
 
-def is_m(model: str) -> bool:
-    """Only `m` is served."""
-    return model == "m"
-
-
-async def no_model(tenant: str, model: str) -> bool:
-    """No fine-tuned model is anybody's."""
+async def _none(*_: str) -> bool:
     return False
+
+
+ONLY_M = ModelsAsked(lambda model: model == "m", _none, _none)
+"""Only `m` is served, and no fine-tuned model is anybody's."""
+NO_MODELS = ModelsAsked(lambda model: False, _none, _none)

@@ -30,7 +30,7 @@ from server.requests.request_context import (
     RequestContext,
 )
 from server.requests.request_options import split_model
-from tests.server.named import Named, is_m, no_model, nothing_said
+from tests.server.named import NO_MODELS, ONLY_M, Named, nothing_said
 
 SALTED = {"cache_salt": "DEFAULT"}
 
@@ -150,7 +150,7 @@ def asgi_client(answer: Any) -> httpx.AsyncClient:
     paths = (CHAT, COMPLETIONS, RESPONSES)
     app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model))
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, NO_MODELS))
     )
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
@@ -236,7 +236,7 @@ async def test_adaptation_is_refused_where_it_would_be_ignored(path: str) -> Non
 
     app = Starlette(routes=[Route(path, answer, methods=["POST"])])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model, is_m))
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, ONLY_M))
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for body in ({"model": "m", "adaptation": {}}, {"model": "m:ttt"}):
@@ -486,7 +486,7 @@ async def test_a_request_is_adapted_below_a_root_path_too(path: str) -> None:
 
     app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model)),
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, NO_MODELS)),
         root_path="/api",
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -377,6 +377,10 @@ async def test_a_method_is_taken_where_trl_is_and_refused_where_it_is_not(
             wrong = await asked(server, method)
             assert wrong.status_code == 400, wrong.text
             assert wrong.json()["error"]["param"].startswith(param)
+        gone = {"type": "reinforcement", "reinforcement": {"grader": SCORED | {"model": "gone"}}}
+        unknown = await asked(server, gone)
+        assert unknown.status_code == 404, unknown.text
+        assert unknown.json()["error"]["param"] == "method.reinforcement.grader.model"
         for grader in (GRADER, SCORED, LABELLED, LIKE):
             graded_by = {"type": "reinforcement", "reinforcement": {"grader": grader}}
             made = (await asked(server, graded_by)).json()

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from server.refusals.errors import install_handlers
 from server.routes.graders import AT_ONCE, graders_router
 from server.tenancy.principal import PRINCIPAL, Principal, Role
+from tests.server.named import ONLY_M
 
 RUN = "/v1/fine_tuning/alpha/graders/run"
 JUDGE = {
@@ -43,7 +44,7 @@ class Judge:
 
 def client(judge: Judge, tenants: Iterator[str]) -> httpx.AsyncClient:
     app = FastAPI()
-    app.include_router(graders_router(lambda tenant: judge))
+    app.include_router(graders_router(lambda tenant: judge, ONLY_M))
     install_handlers(app)
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:

@@ -20,7 +20,7 @@ from server.refusals.errors import install_handlers
 from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.routes.embeddings import embeddings_router
 from server.routes.unserved import PATHS, unserved_router
-from tests.server.named import Named, no_model, nothing_said
+from tests.server.named import NO_MODELS, Named, nothing_said
 
 EMBEDDER = HashingEmbedder()
 
@@ -48,7 +48,7 @@ def http() -> TestClient:
         settings=Settings(),
         salt_of=str.upper,
         recall=nothing_said,
-        has_model=no_model,
+        models=NO_MODELS,
     )
     app.add_middleware(Named)
     app.add_middleware(OpenAIErrorShape, max_body_bytes=2**20)

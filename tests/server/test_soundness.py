@@ -16,7 +16,7 @@ from server.config import Settings
 from server.http.adaptation_middleware import TAKEN_PATHS, AdaptationMiddleware
 from server.refusals.errors import ApiError
 from server.refusals.soundness import MAX_NESTING, sound_object
-from tests.server.named import Named, is_m, no_model, nothing_said
+from tests.server.named import ONLY_M, Named, nothing_said
 
 
 def nested(levels: int) -> Any:
@@ -99,7 +99,7 @@ async def test_every_route_with_a_tokenizer_behind_it_is_guarded(path: str) -> N
 
     app = Starlette(routes=[Route(path, answer, methods=["POST"])])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model, is_m))
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, ONLY_M))
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         fine = await client.post(path, json={"model": "m:plain", "input": "Hi"})

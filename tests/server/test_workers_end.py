@@ -12,6 +12,7 @@ import pytest
 
 from server.batches.worker import BatchWorker
 from server.evals.worker import EvalWorker
+from tests.server.named import ONLY_M
 
 
 async def nothing(*_: object) -> None:
@@ -21,7 +22,7 @@ async def nothing(*_: object) -> None:
 Make = Callable[[Any, asyncio.Event], BatchWorker | EvalWorker]
 MAKE: dict[str, Make] = {
     "batches": lambda memory, news: BatchWorker(memory, MagicMock(), news, 1, 1),
-    "evals": lambda memory, news: EvalWorker(memory, MagicMock(), news, 1, 1, "hashing"),
+    "evals": lambda memory, news: EvalWorker(memory, MagicMock(), news, 1, 1, "hashing", ONLY_M),
 }
 
 
