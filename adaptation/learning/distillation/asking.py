@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adaptation.conversation import Conversation
 from adaptation.learning.distillation.material import OnProgress
@@ -25,6 +25,11 @@ class Asking:
     trainer: GeneratingTrainer
     settings: Settings
     on_progress: OnProgress
+
+    def beside(self) -> Asking | None:
+        """Return what asks while a training runs, without slowing it; None where nothing can."""
+        trainer = self.trainer.beside()
+        return replace(self, trainer=trainer) if trainer is not None else None
 
     async def generate(
         self, phase: str, prompts: Sequence[Conversation], adapter: str | None

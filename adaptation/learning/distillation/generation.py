@@ -38,7 +38,6 @@ from adaptation.learning.distillation.registry import (
 )
 from adaptation.learning.distillation.replay import rehearsed
 from adaptation.learning.distillation.report import Accuracy, Budget, GenerationReport
-from adaptation.learning.distillation.sampling import Sampling
 from adaptation.learning.distillation.select import Records, Selected
 from adaptation.learning.distillation.settings import Settings as Settings
 from adaptation.learning.distillation.target import Target
@@ -48,7 +47,7 @@ from adaptation.learning.distillation.telling import (
     refused,
     report_of,
 )
-from adaptation.learning.distillation.vetting import Drawing, Vetted, Vetting, drawn_ahead
+from adaptation.learning.distillation.vetting import Vetted, Vetting, drawn_ahead
 from adaptation.learning.leases import remove_orphans
 from adaptation.learning.monitors.returns import returns_of
 from adaptation.learning.monitors.watch import Graded, Seen, watch
@@ -157,14 +156,20 @@ class Distiller:
         path, alpha = champion.path if champion else None, history.stake(self.settings.alpha)
         remove_orphans(Path(tempfile.gettempdir()), WORK)
         with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
-            async with drawn_ahead(partial(self._near, report.tenant, chosen)) as near:
+            near = partial(self._near, report.tenant, chosen)
+            known = (self.probes, chosen.holdout, path)
+            async with (
+                drawn_ahead(near) as drawn,
+                Vetting(self._asking, self._grade, drawn, *known) as vetting,
+            ):
                 # 1. A candidate from its parent, beside what is served, on the same questions.
-                result = await self._train(chosen, folder, parent)
+                job = await self._job(chosen, folder, parent)
+                result = await self._train(job, vetting)
                 judging = await Judge(self._asking.generate, self._grade, path).judge(
                     chosen.holdout, folder, alpha
                 )
                 # 2. The guards, where the answers speak for the candidate.
-                vetted = await self._vetted(judging, near, path, folder, alpha)
+                vetted = await self._vetted(judging, vetting, folder, alpha)
             judged = self._judged(report, chosen, judging, vetted, result, history, parent)
             # 3. The version, and what was found of it, whatever became of it.
             judged = judged.model_copy(update={"seconds": time.monotonic() - started})
@@ -242,34 +247,33 @@ class Distiller:
         )
         return recipe.model_copy(update={"rank": parent.rank}) if parent else recipe
 
-    async def _train(
+    async def _job(
         self, chosen: Selected, folder: str, parent: AdapterVersion | None
-    ) -> TrainingResult:
-        recipe = self._recipe(chosen, parent)
+    ) -> TrainingJob:
         n_records, rehearse = len(chosen.train), self.settings.rehearse
         known = await rehearsed(self._asking, n_records) if rehearse else []
-        job = TrainingJob(
+        return TrainingJob(
             conversations=(*plain(chosen.train), *known),
-            recipe=recipe,
+            recipe=self._recipe(chosen, parent),
             output_dir=folder,
             parent=parent.path if parent else None,
             refusals=self.settings.refusals,
         )
-        return await self.trainer.train(
-            job, self.settings.timeout_s, self._asking.progress("train")
-        )
+
+    async def _train(self, job: TrainingJob, vetting: Vetting) -> TrainingResult:
+        """Train a candidate; what is served is asked meanwhile, where somebody is free."""
+        if self.probes:
+            vetting.begin()
+        step = self._asking.progress("train")
+        return await self.trainer.train(job, self.settings.timeout_s, step)
 
     async def _vetted(
-        self, judging: Judging, near: Drawing, served: str | None, folder: str, alpha: float
+        self, judging: Judging, vetting: Vetting, candidate: str, alpha: float
     ) -> Vetted:
         """Ask the guards; none where what came before decides."""
         if judging.look(alpha) is not Verdict.BETTER or not self.probes:
             return Vetted()
-        sampling = Sampling(self._asking.sample, self._asking.measure, self._grade)
-        vetting = Vetting(
-            self._asking.generate, sampling if self.settings.samples else None, served, folder
-        )
-        return await vetting.of(near, self.probes, judging.records)
+        return await vetting.of(candidate)
 
     async def _near(self, tenant: str, chosen: Selected, seed: int) -> Sequence[NearProbe]:
         """Draw near guards."""

@@ -22,7 +22,7 @@ from adaptation.learning.training.trainer import (
 )
 
 
-class Replying:
+class Replying(GeneratingTrainer):
     """Implements `GeneratingTrainer` over one that trains and one that replies."""
 
     def __init__(self, trainer: GeneratingTrainer, replier: GeneratingTrainer) -> None:

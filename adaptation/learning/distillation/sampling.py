@@ -67,8 +67,19 @@ class Asking:
 class Drawn:
     """Up to K replies to each of some questions."""
 
+    asked: tuple[Asking, ...]
     replies: tuple[tuple[str, ...], ...]
     right: tuple[tuple[bool, ...], ...]
+
+    @property
+    def far(self) -> list[int]:
+        """Places of far guards."""
+        return [place for place, each in enumerate(self.asked) if each.is_far]
+
+    @property
+    def held_out(self) -> list[int]:
+        """Places of held-out questions."""
+        return [place for place, each in enumerate(self.asked) if not each.is_far]
 
     @property
     def passed(self) -> int:
@@ -98,23 +109,23 @@ class Sampling:
     measure: Measure
     grade: Grade
 
-    async def compare(
-        self,
-        probes: Sequence[Guard],
-        holdout: Sequence[Record],
-        served: str | None,
-        candidate: str,
-    ) -> Sampled:
-        """Return what K samples of each come to."""
-        asked = self._asked(probes, holdout)
-        before = await self._drawn("sampled guards", asked, served)
-        after = await self._drawn("sampled guards candidate", asked, candidate)
-        far = [place for place, each in enumerate(asked) if each.is_far]
-        held = [place for place, each in enumerate(asked) if not each.is_far]
-        found = {OF_FAR: _counts(before, after, far), OF_HELD_OUT: _counts(before, after, held)}
+    async def before(
+        self, probes: Sequence[Guard], holdout: Sequence[Record], served: str | None
+    ) -> Drawn:
+        """Draw K samples of each from what is served."""
+        return await self._drawn("sampled guards", self._asked(probes, holdout), served)
+
+    async def after(self, before: Drawn, candidate: str) -> Sampled:
+        """Draw from a candidate what was drawn `before`, and hold the one against the other."""
+        after = await self._drawn("sampled guards candidate", before.asked, candidate)
+        far = before.far
+        found = {
+            OF_FAR: _counts(before, after, far),
+            OF_HELD_OUT: _counts(before, after, before.held_out),
+        }
         return Sampled(
             k=K,
-            asked=len(asked),
+            asked=len(before.asked),
             passed=(before.passed, after.passed),
             lost=sum(each.lost for each in found.values()),
             families={kind: (each.lost, each.known) for kind, each in found.items()},
@@ -122,7 +133,7 @@ class Sampling:
             different=(before.different(far), after.different(far)),
             different_right=(before.different(far, right=True), after.different(far, right=True)),
             length=(before.length(far), after.length(far)),
-            divergence=await self._divergence(asked, after, candidate),
+            divergence=await self._divergence(after, candidate),
         )
 
     def _asked(self, probes: Sequence[Guard], holdout: Sequence[Record]) -> list[Asking]:
@@ -149,18 +160,16 @@ class Sampling:
             for i, text in zip(wave, texts, strict=True):
                 replies[i].append(text)
                 right[i].append(asked[i].right(text))
-        return Drawn(tuple(map(tuple, replies)), tuple(map(tuple, right)))
+        return Drawn(tuple(asked), tuple(map(tuple, replies)), tuple(map(tuple, right)))
 
-    async def _divergence(
-        self, asked: Sequence[Asking], after: Drawn, candidate: str
-    ) -> float | None:
+    async def _divergence(self, after: Drawn, candidate: str) -> float | None:
         """Estimate KL(candidate ‖ base) on far prompts, nats a token.
 
         Calls of tools are left out: their marks are no text that could be read again.
         """
         said = [
             each.conversation.of((*each.conversation.messages, _turn(reply)))
-            for each, replies in zip(asked, after.replies, strict=True)
+            for each, replies in zip(after.asked, after.replies, strict=True)
             if each.is_far and each.family != TOOLS
             for reply in replies[:MEASURED]
             if reply.strip()

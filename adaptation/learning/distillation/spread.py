@@ -19,7 +19,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -58,9 +59,16 @@ ALIGNED: TypeAdapter[list[float]] = TypeAdapter(list[float])
 class Spread(GeneratingTrainer):
     """Implements `GeneratingTrainer` over one that does `width` things at once."""
 
-    def __init__(self, trainer: GeneratingTrainer, width: int, pieces: Pieces) -> None:
+    def __init__(
+        self,
+        trainer: GeneratingTrainer,
+        width: int,
+        pieces: Pieces,
+        turns: Turns | None = None,
+    ) -> None:
+        """`width` is into how many pieces something is split; as many have a `turn` by default."""
         self._trainer, self._width, self._pieces = trainer, width, pieces
-        self._turns = asyncio.Semaphore(width)
+        self._turns = turns or Turns(width)
 
     @property
     def parameters(self) -> int | None:
@@ -74,6 +82,16 @@ class Spread(GeneratingTrainer):
     async def close(self) -> None:
         """End all who work."""
         await self._trainer.close()
+
+    def beside(self) -> GeneratingTrainer | None:
+        """Return what leaves one worker to the training.
+
+        It splits in larger pieces, which cost less: what it is asked for is not waited for yet.
+        """
+        if self._turns.most == 1:
+            return None
+        others = Turns(self._turns.most - 1, within=self._turns)
+        return Spread(self._trainer, max(1, self._width // 2), self._pieces, others)
 
     async def train(
         self,
@@ -178,7 +196,7 @@ class Spread(GeneratingTrainer):
         """Have a worker do a piece when it is its turn, and another one where that is lost."""
         now = asyncio.get_running_loop().time
         deadline = now() + timeout_s
-        async with self._turns:
+        async with self._turns.one():
             for pause_s in PAUSES_S:
                 try:
                     return await ask(deadline - now())
@@ -188,6 +206,20 @@ class Spread(GeneratingTrainer):
                     logger.warning("a piece of the generation is asked again: %s", error)
                     await asyncio.sleep(pause_s)
             return await ask(deadline - now())
+
+
+class Turns:
+    """How many pieces are done at once, of all or `within` others' turns."""
+
+    def __init__(self, most: int, within: Turns | None = None) -> None:
+        self.most, self._within = most, within
+        self._free = asyncio.Semaphore(most)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for a turn, and take it."""
+        async with self._free, self._within.one() if self._within else nullcontext():
+            yield
 
 
 class _Telling:

@@ -9,17 +9,20 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+from adaptation.learning.distillation.asking import Asking
+from adaptation.learning.distillation.early import Early
 from adaptation.learning.distillation.guarding import (
     Asked,
     Guard,
     ask_after,
     ask_before,
-    ask_guards,
     known_of,
     objections,
 )
-from adaptation.learning.distillation.judging import Ask
+from adaptation.learning.distillation.judging import Ask, Grade
 from adaptation.learning.distillation.report import Sampled
 from adaptation.learning.distillation.sampling import Sampling, sampled_objections
 from adaptation.learning.distillation.telling import guards_told
@@ -80,27 +83,62 @@ class Vetted:
         )
 
 
-@dataclass(frozen=True)
 class Vetting:
-    """Asks what is served (a folder; None: the base) and a candidate in another folder."""
+    """Asks what is served, and then a candidate. Leaving gives up what nobody came for."""
 
-    ask: Ask
-    sampling: Sampling | None
-    served: str | None
-    candidate: str
+    def __init__(
+        self,
+        asking: Asking,
+        grade: Grade,
+        draw: Drawing,
+        far: Sequence[Guard],
+        holdout: Sequence[Record],
+        served: str | None,
+    ) -> None:
+        """`holdout` are held-out questions, of which the first are sampled; `served` is a folder,
+        None for the base.
+        """
+        self._asking, self._grade, self._aside = asking, grade, asking.beside()
+        first = self._aside or asking
+        self._near = Early(partial(ask_drawn, first.generate, draw, served))
+        self._far = Early(partial(ask_before, first.generate, far, served, "far"))
+        sampling = self._sampling(first)
+        self._sampled = Early(partial(sampling.before, far, holdout, served))
 
-    async def of(self, draw: Drawing, far: Sequence[Guard], holdout: Sequence[Record]) -> Vetted:
-        """Ask one kind after the other; `holdout` are held-out questions that may be sampled."""
-        before = await ask_drawn(self.ask, draw, self.served)
-        found = Vetted(near=await ask_after(self.ask, before, self.candidate, "near"))
+    async def __aenter__(self) -> Vetting:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for each in self._before:
+            await each.end()
+
+    def begin(self) -> None:
+        """Ask what is served now, where that is no burden to a training."""
+        if self._aside is not None:
+            for each in self._before:
+                each.begin()
+
+    async def of(self, candidate: str) -> Vetted:
+        """Ask a candidate, in a folder, one kind after the other."""
+        ask = self._asking.generate
+        near = await ask_after(ask, await self._near.found(), candidate, "near")
+        found = Vetted(near)
         if found.objections:
             return found
-        asked = await ask_guards(self.ask, far, self.served, self.candidate, "far")
-        found = Vetted(found.near, asked)
-        if found.objections or self.sampling is None:
+        far = await ask_after(ask, await self._far.found(), candidate, "far")
+        found = Vetted(near, far)
+        if found.objections or not self._asking.settings.samples:
             return found
-        sampled = await self.sampling.compare(far, holdout, self.served, self.candidate)
-        return Vetted(found.near, found.far, sampled)
+        drawn = await self._sampled.found()
+        return Vetted(near, far, await self._sampling(self._asking).after(drawn, candidate))
+
+    @property
+    def _before(self) -> list[Early[Any]]:
+        sampled = [self._sampled] if self._asking.settings.samples else []
+        return [self._near, self._far, *sampled]
+
+    def _sampling(self, asking: Asking) -> Sampling:
+        return Sampling(asking.sample, asking.measure, self._grade)
 
 
 async def ask_drawn(ask: Ask, draw: Drawing, served: str | None) -> dict[Guard, str]:

@@ -19,6 +19,7 @@ from adaptation.learning.training.trainer import (
     Draw,
     Foreseen,
     Generated,
+    GeneratingTrainer,
     OnStep,
     Spent,
     Standing,
@@ -59,6 +60,10 @@ class FakeTrainer:
 
     async def start(self) -> None:
         """Do nothing: there is nothing to load."""
+
+    def beside(self) -> GeneratingTrainer | None:
+        """Have nobody beside."""
+        return None
 
     async def train(
         self,

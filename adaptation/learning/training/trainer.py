@@ -201,6 +201,13 @@ class GeneratingTrainer(Protocol):
         """Load the base model."""
         ...
 
+    def beside(self) -> GeneratingTrainer | None:
+        """Return what can be asked while a training runs without slowing it; None where none can.
+
+        What is asked of it takes turns with what is asked of this one.
+        """
+        return None
+
     async def train(
         self,
         job: TrainingJob,

@@ -19,6 +19,7 @@ from adaptation.learning.distillation.far import (
 )
 from adaptation.learning.distillation.generation import Distiller
 from adaptation.learning.distillation.guarding import Guard, ask_guards, objections
+from adaptation.learning.distillation.report import Sampled
 from adaptation.learning.distillation.sampling import FAR, K, Sampling, sampled_objections
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.distillation.telling import guards_told
@@ -142,13 +143,20 @@ def sampling(
     return Sampling(sample, measure, lambda text, record: text == record.answer)
 
 
+async def compared(
+    sampling: Sampling, probes: Sequence[Guard], held_out: Sequence[Record]
+) -> Sampled:
+    """Sample the base and a candidate."""
+    return await sampling.after(await sampling.before(probes, held_out, None), "candidate")
+
+
 async def test_what_sixteen_samples_no_longer_find_refuses_the_candidate(record: Make) -> None:
     held_out = [record(i, answer="7") for i in range(8)]
 
     def narrow(number: int, adapter: str | None) -> str:
         return "7" if adapter is None and number == 5 else f"Hello {number}"
 
-    found = await sampling(narrow).compare(of_family("manners"), held_out, None, "candidate")
+    found = await compared(sampling(narrow), of_family("manners"), held_out)
     assert found.lost == 8
     assert found.passed[0] - found.passed[1] == 8
     (told,) = sampled_objections(found)
@@ -161,7 +169,7 @@ async def test_held_out_questions_that_are_gained_make_up_for_no_far_guard(recor
     def learns(number: int, adapter: str | None) -> str:
         return "7" if adapter else "Hello! You are welcome. I am Whet. Goodbye!"
 
-    found = await sampling(learns).compare(of_family("manners"), held_out, None, "candidate")
+    found = await compared(sampling(learns), of_family("manners"), held_out)
     assert found.families == {"far guards": (6, 6), "held-out questions": (0, 0)}
     assert found.gained == {"far guards": 0, "held-out questions": 8}
     (told,) = sampled_objections(found)
@@ -174,9 +182,7 @@ async def test_a_held_out_question_is_asked_until_a_reply_is_right(record: Make)
     def knows(number: int, adapter: str | None) -> str:
         return "7" if adapter or number == 5 else f"Hello {number}"
 
-    found = await sampling(knows, asked=asked).compare(
-        of_family("manners"), held_out, None, "candidate"
-    )
+    found = await compared(sampling(knows, asked=asked), of_family("manners"), held_out)
     assert found.passed[1] == len(held_out)
     of_far = 2 * K * min(FAR, len(of_family("manners")))
     assert len(asked) == of_far + 8 * 8 + 8 * 4, "of the base two waves, of the candidate one"
@@ -186,11 +192,11 @@ async def test_replies_that_are_all_alike_refuse_the_candidate(record: Make) -> 
     def says(number: int, adapter: str | None) -> str:
         return "Hello" if adapter else f"Hello, for the {number}th time"
 
-    found = await sampling(says).compare(of_family("manners"), [record(1)], None, "candidate")
+    found = await compared(sampling(says), of_family("manners"), [record(1)])
     assert found.different == (K, 1)
     assert any("different ones" in told for told in sampled_objections(found))
-    same = await sampling(lambda number, _: f"Hello {number}").compare(
-        of_family("manners"), [record(1)], None, "candidate"
+    same = await compared(
+        sampling(lambda number, _: f"Hello {number}"), of_family("manners"), [record(1)]
     )
     assert sampled_objections(same) == ()
 
@@ -236,11 +242,11 @@ async def test_a_generation_that_lost_all_variety_is_refused_with_its_figures(
 async def test_the_divergence_is_what_a_token_of_the_candidates_lost_under_the_base(
     record: Make,
 ) -> None:
-    found = await sampling(lambda number, _: f"Hello {number}", (1.0, 1.6)).compare(
-        of_family("manners"), [record(1)], None, "candidate"
+    found = await compared(
+        sampling(lambda number, _: f"Hello {number}", (1.0, 1.6)), of_family("manners"), [record(1)]
     )
     assert found.divergence == pytest.approx(0.3)
-    tools = await sampling(lambda number, _: f"Hello {number}").compare(
-        of_family(TOOLS), [record(1)], None, "candidate"
+    tools = await compared(
+        sampling(lambda number, _: f"Hello {number}"), of_family(TOOLS), [record(1)]
     )
     assert tools.divergence is None

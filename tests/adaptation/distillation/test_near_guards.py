@@ -14,12 +14,12 @@ from adaptation.conversation import Conversation
 from adaptation.learning.candidates.scoring import Vectors
 from adaptation.learning.distillation.form import form_of, nearness
 from adaptation.learning.distillation.generation import Distiller, Settings
-from adaptation.learning.distillation.guarding import ask_guards, objections
+from adaptation.learning.distillation.guarding import ask_guards, known_of, objections
 from adaptation.learning.distillation.guards import PROBES
 from adaptation.learning.distillation.near import OWN, REWORDED, NearProbe, near_probes
 from adaptation.learning.distillation.reworded import WAYS, reworded
 from adaptation.learning.distillation.select import Records
-from adaptation.learning.distillation.vetting import ENOUGH, Vetting, drawn_ahead
+from adaptation.learning.distillation.vetting import ENOUGH, ask_drawn, drawn_ahead
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import TrainingResult
 from memory.embedding.embedder import create_embedder
@@ -343,11 +343,10 @@ async def drawn_for(right: float) -> tuple[int, int]:
     async def replies(phase: str, prompts: Sequence[Conversation], _: str | None) -> list[str]:
         return ["1" if place < right * len(prompts) else "2" for place in range(len(prompts))]
 
-    found = await Vetting(replies, None, None, "candidate").of(draw, (), ())
-    assert found.near is not None
-    assert found.near.outcome.families.get(OWN, (0, 1)) == (0, 1), "records are asked once"
+    before = await ask_drawn(replies, draw, None)
+    assert sum(guard.family == OWN for guard in before) == 1, "records are asked once"
     assert seeds == [*range(len(seeds))]
-    return len(seeds), found.near.outcome.before
+    return len(seeds), len(known_of(before))
 
 
 async def test_near_guards_are_drawn_again_where_few_are_known() -> None:
