@@ -144,8 +144,8 @@ def name_of(work: Work) -> str:
     return digest([said, weights])
 
 
-def make(model: str, template: str, placement: Placement) -> Callable[[], Any]:
-    """In place of `driver.maker`."""
+def waiters(model: str, template: str, placement: Placement, replier: str | None) -> driver.Make:
+    """Return what makes an actor that waits; it has no replier."""
     import ray
 
     seat = Seat(model=model, template=driver.read_template(template), threads=1, device="cpu")
@@ -154,5 +154,4 @@ def make(model: str, template: str, placement: Placement) -> Callable[[], Any]:
 
 
 if __name__ == "__main__":
-    driver.maker = make
-    driver.main()
+    driver.main(waiters)

@@ -7,7 +7,8 @@ together. Families that are decoded by Transformers' own way draw by the batch, 
 otherwise here.
 
 A training is one piece. Its gradients could be found apart, but their sum would have other last
-bits: the adapter is to be that of one process. Several trainings, as of `doubt`, run at once.
+bits: the adapter is to be that of one process. Several trainings, as of `doubt`, run at once, and
+what needs no candidate is asked `beside` its training.
 
 A piece whose worker was lost is asked again, elsewhere; one that fails by itself would fail again,
 and ends the stage. What a piece came to can be kept (`pieces`). Knows nothing of who works, or

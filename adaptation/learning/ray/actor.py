@@ -15,7 +15,7 @@ same to the last bit where the machine and the number of threads are.
 `files` (see `files.read_adapter`) is the parent that a job starts from, or the adapter that is
 generated or measured under, and `Outcome.files` is what was trained. Paths inside of `work` are
 ignored. `placement.options` makes the options, with the environment that equality needs;
-`driver.maker` does all of that in a process that has joined a cluster.
+`driver.trainers` does all of that in a process that has joined a cluster.
 """
 
 from __future__ import annotations

@@ -25,10 +25,14 @@ from adaptation.learning.training.wire import Wire
 from adaptation.learning.training.worker import describe, read_template
 from adaptation.pebble import model_path
 
+Make = Callable[[], Any]
+"""Makes an actor."""
+Maker = Callable[[str, str, Placement, str | None], Make]
 
-def main() -> None:
+
+def main(maker: Maker | None = None) -> None:
     """Join the cluster, place the actors and serve until stdin ends."""
-    asked = _parse()
+    asked, maker = _parse(), maker or trainers
     placement = Placement.model_validate_json(asked.placement)
     wire = DriverWire()
     try:
@@ -116,10 +120,8 @@ class Driver:
             self._wire.say(Failed(id=request_id, error="the job was cancelled"))
 
 
-def maker(
-    model: str, template: str, placement: Placement, replier: str | None = None
-) -> Callable[[], Any]:
-    """Return what makes an actor in the cluster that was joined; `template` is JSON, `replier` a
+def trainers(model: str, template: str, placement: Placement, replier: str | None = None) -> Make:
+    """Return what makes a trainer in the cluster that was joined; `template` is JSON, `replier` a
     module (see `Seat`).
     """
     import ray
