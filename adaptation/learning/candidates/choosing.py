@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -14,6 +16,8 @@ from memory.versions.candidates import Candidate, Scores, Selection, content_of
 
 FEWEST = 64
 """Records below which all are learned from: half of them would be too few."""
+Mix = Callable[[Sequence[Record]], Sequence[Record]]
+"""Leaves out the practice that is too much."""
 
 
 class Told(Frozen):
@@ -99,13 +103,16 @@ def pick(
     least: int,
     seed: str,
     policy: Policy | None = None,
+    mix: Mix = tuple,
 ) -> Picked:
     """Choose by `policy`, or by one that is drawn: the same `seed` and log draw the same one."""
     if policy is None and len(records) < FEWEST:
         policy = ALL
     chances = propensities(log, served=served) if policy is None else {policy: 1.0}
     name = policy or drawn(chances, random.Random(f"{seed} {len(log)}").random())
-    places = chosen(name, scores, least)
+    places = _of_each_kind(name, records, scores, least)
+    kept = {record.id for record in mix([records[place] for place in places])}
+    places = [place for place in places if records[place].id in kept]
     left = sorted(set(range(len(records))) - set(places))
     choice = Choice(
         policy=name,
@@ -116,6 +123,22 @@ def pick(
         past=worths(log),
     )
     return Picked(tuple(records), tuple(scores), tuple(places), choice, served)
+
+
+def _of_each_kind(
+    policy: Policy, records: Sequence[Record], scores: Sequence[Scores], least: int
+) -> list[int]:
+    """Return the places of what a policy chooses, in order: of what people asked, of what
+    generators drew and of what the model wrote each its part, so that none crowds out another.
+    """
+    kinds: dict[tuple[bool, bool], list[int]] = defaultdict(list)
+    for place, record in enumerate(records):
+        kinds[record.source.is_real, record.source.is_written_by_model].append(place)
+    found: list[int] = []
+    for places in kinds.values():
+        part = math.ceil(least * len(places) / len(records))
+        found += [places[i] for i in chosen(policy, [scores[place] for place in places], part)]
+    return sorted(found)
 
 
 def told(scores: Sequence[Scores]) -> Told:

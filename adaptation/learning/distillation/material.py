@@ -86,7 +86,7 @@ class Material:
         """
         assert given.teacher is not None
         written = await asyncio.to_thread(self.kept.solutions, tenant, given.teacher)
-        chosen = await self.learnable(tenant, given.chosen)
+        chosen = self.mixed(tenant, await self.learnable(tenant, given.chosen))
         for record in chosen.train:
             if (solution := written.get(record.id)) is not None:
                 mine = solution.model_copy(update={"base_model": self.base_model})
@@ -142,7 +142,7 @@ class Material:
             return Gathered(await self.solved(tenant, chosen, as_before(rebuilt)))
         if self.settings.doubts:
             chosen, doubts = await self.undoubted(tenant, chosen)
-        chosen = await self.solved(tenant, chosen, self.settings.bare)
+        chosen = self.mixed(tenant, await self.solved(tenant, chosen, self.settings.bare))
         if self.settings.scores:
             chosen = await self.picked(tenant, chosen, served=served)
         return Gathered(chosen, tuple(doubts))
@@ -204,6 +204,14 @@ class Material:
         require_enough(kept, tenant, self.settings.selection)
         return kept
 
+    def mixed(self, tenant: str, chosen: Selected) -> Selected:
+        """Leave out the practice that is too much by now: what was left out may have been real."""
+        train = tuple(self.settings.selection.mixed(chosen.train))
+        left_out = chosen.practice_left_out + len(chosen.train) - len(train)
+        kept = replace(chosen, train=train, practice_left_out=left_out)
+        require_enough(kept, tenant, self.settings.selection)
+        return kept
+
     async def picked(self, tenant: str, chosen: Selected, *, served: bool) -> Selected:
         """Score what may be learned, and let a policy choose of it."""
         scorer = Scorer(
@@ -224,6 +232,7 @@ class Material:
             least=self.settings.selection.min_train,
             seed=f"{tenant} {self.base_model} {self.settings.seed}",
             policy=self.settings.policy,
+            mix=self.settings.selection.mixed,
         )
         train = tuple(chosen.train[place] for place in found.places)
         return replace(chosen, train=train, picked=found)

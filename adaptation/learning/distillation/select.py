@@ -65,6 +65,10 @@ class Selection(Frozen):
     max_written_share: float = Field(default=0.25, ge=0, le=1)
     """Most of what is trained on that may be questions the model wrote, as a share."""
 
+    def mixed(self, records: Sequence[Record]) -> list[Record]:
+        """Return the records without the practice that is too much; what comes first stays."""
+        return mixed(records, self.min_real_share, self.max_written_share)
+
 
 @dataclass(frozen=True)
 class Selected:
@@ -127,7 +131,7 @@ def select(
     """
     active = list(records.walk(tenant, state=State.ACTIVE))
     verified = [record for record in active if record.tier in TIERS_THAT_TRAIN]
-    usable = _mixed(verified[::-1], selection)
+    usable = selection.mixed(verified[::-1])
     questions = _by_question(usable)
     held = _held_out(questions, selection, uses, learned)
     others = [group for key, group in questions.items() if key not in held]
@@ -135,7 +139,7 @@ def select(
     kept = _capped(_nearest_first(others, near), selection.max_per_task)
     train = [record for group in kept for record in group[: selection.paths]]
     selected = Selected(
-        train=tuple(_mixed(train[: selection.max_train], selection)),
+        train=tuple(selection.mixed(train[: selection.max_train])),
         holdout=tuple(group[0] for group in judges[: selection.max_holdout]),
         unverified=len(active) - len(verified),
         practice_left_out=len(verified) - len(usable),
@@ -177,11 +181,6 @@ def reselect(
     )
     require_enough(selected, tenant, selection)
     return selected
-
-
-def _mixed(records: Sequence[Record], selection: Selection) -> list[Record]:
-    """Return the records without the practice that is too much; what comes first stays."""
-    return mixed(records, selection.min_real_share, selection.max_written_share)
 
 
 def cluster(record: Record) -> str:

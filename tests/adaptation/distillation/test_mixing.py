@@ -8,10 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adaptation.errors import DistillationError
+from adaptation.learning.candidates.policies import POLICIES
+from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.mixing import mixed
 from adaptation.learning.distillation.select import Records, Selection, select
 from adaptation.learning.monitors.autophagy import real_share
-from memory.types import Record, Source
+from adaptation.learning.training.fake import FakeTrainer
+from memory.types import Message, Record, Source, Tier
+from memory.versions.adapters import AdapterRegistry
 from tests.adaptation.distillation.conftest import make_record
 
 Make = Callable[..., Record]
@@ -63,3 +67,40 @@ def test_practice_alone_makes_no_generation_and_the_error_says_what_to_set(
     memory = records([record(i, source=Source.SELF_PLAY) for i in range(64)])
     with pytest.raises(DistillationError, match="64 are practice beyond `min_real_share`"):
         select(memory, "default", Selection())
+
+
+def lamps(turns: tuple[Message, ...], adapter: str | None) -> str:
+    """A model that learns of lamps, and answers nothing else."""
+    asked = turns[-1].content.split()
+    knows = adapter is not None and "lamp" in asked
+    return f"It is so. I see.\n#### {int(asked[2]) + 5 if knows else 0}"
+
+
+@pytest.mark.parametrize("policy", list(POLICIES))
+async def test_what_people_asked_keeps_its_share_whatever_is_left_out_or_chosen(
+    policy: str,
+    record: Make,
+    records: Callable[[list[Record]], Records],
+    registry: AdapterRegistry,
+) -> None:
+    """Half of what people asked are corrections whose solution the model cannot write."""
+    corrected = {"tier": Tier.FEEDBACK, "evidence": {"feedback": "corrected"}}
+    bare = [record(i, rationale=str(i + 5), **corrected) for i in range(60)]
+    worked = [record(i, source=Source.SERVED) for i in range(60, 120)]
+    drawn = [record(i, source=Source.ENVIRONMENT, tier=Tier.EXECUTABLE) for i in range(120, 220)]
+    written = [record(i, source=Source.SELF_PLAY, tier=Tier.EXECUTABLE) for i in range(400, 500)]
+    selection = Selection(min_real_share=0.25, max_written_share=0.3)
+    report = await Distiller(
+        records([*bare, *worked, *drawn, *written]),
+        registry,
+        FakeTrainer(answer=lamps),
+        "fake",
+        lambda text, record: text.rpartition("#### ")[2] == record.answer,
+        Settings(doubts=False, rehearse=False, policy=policy, selection=selection),
+    ).run("default")
+    assert report.unsolved > 10
+    assert report.real_share is not None
+    assert report.real_share >= 0.25
+    assert report.sources["self-play"] <= 0.3 * report.train
+    assert report.selection is not None
+    assert report.selection.chosen.records == report.train
