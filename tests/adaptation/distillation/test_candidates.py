@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -16,12 +17,18 @@ from adaptation.learning.candidates.choosing import FEWEST, pick
 from adaptation.learning.candidates.kept import KeptHere
 from adaptation.learning.candidates.novelty import novelties
 from adaptation.learning.candidates.policies import ALL, POLICIES, Policy, chosen
-from adaptation.learning.candidates.scoring import Scorer, by_wording, verifier_of
+from adaptation.learning.candidates.scoring import (
+    DRAWS,
+    MOST_ASKED,
+    Scorer,
+    by_wording,
+    verifier_of,
+)
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.training.fake import FakeTrainer
-from adaptation.learning.training.trainer import Draw
-from memory.types import Message, Record
+from adaptation.learning.training.trainer import Draw, Foreseen
+from memory.types import Message, Record, Tier
 from memory.versions.adapters import AdapterRegistry
 from memory.versions.candidates import Scores, Selection, content_of
 
@@ -129,6 +136,7 @@ def test_each_policy_prefers_what_it_is_named_for() -> None:
     for policy, preferred in best.items():
         assert 3 in chosen(policy, [scores()] * 3 + [preferred] + [scores()] * 4, 1)  # type: ignore[arg-type]
     assert chosen("frontier", [scores(difficulty=d) for d in (1.0, 0.0, 0.5, 1.0)], 2) == [1, 2]
+    assert chosen("frontier", [scores(difficulty=d) for d in (0.9, 0.2, 0.8, 0.1)], 2) == [1, 2]
 
 
 @given(st.sampled_from(POLICY_NAMES), st.integers(1, 40), st.integers(1, 40), st.randoms())
@@ -188,6 +196,7 @@ class Counting(FakeTrainer):
     drawn = 0
 
     async def generate(self, conversations, *rest, **named):  # type: ignore[no-untyped-def]
+        assert rest[0] is None, "the base is asked"
         assert isinstance(rest[-1], Draw)
         self.drawn += len(conversations)
         numbers = [int(c.messages[-1].content.split()[2]) for c in conversations]
@@ -218,6 +227,39 @@ async def test_a_record_is_scored_once_and_again_when_it_was_edited(record: Make
     assert trainer.drawn == 20
 
 
+async def test_each_record_has_scores_of_its_own(record: Make) -> None:
+    class Reading(Counting):
+        async def measure(self, conversations, *rest):  # type: ignore[no-untyped-def]
+            lengths = [len(each.messages[-1].content.split()) for each in conversations]
+            return [Foreseen(tokens=length, loss=1.0, right=0) for length in lengths]
+
+    checked = {"verifiers": [{"type": "python", "passed": True}]}
+    records = [
+        record(1, tier=Tier.EXECUTABLE, evidence=checked, rationale="a b c d"),
+        record(2, tier=Tier.FEEDBACK, evidence={"feedback": "correct"}, rationale="a b"),
+        record(2, id="rec_again", evidence={"source": "import"}, rationale="a"),
+    ]
+    found = await scorer(Reading()).scores(records, {})
+    assert [(each.tier, each.verifier) for each in found] == [
+        ("executable", "python"),
+        ("feedback", "feedback"),
+        ("imported", "import"),
+    ]
+    assert [each.tokens for each in found] == [4, 2, 1]
+    assert [each.perplexity for each in found] == pytest.approx(
+        [math.exp(1 / n) for n in (4, 2, 1)]
+    )
+    assert found[0].novelty == 1.0
+    assert found[2].novelty == pytest.approx(0.0, abs=1e-6), "it asks what another asks"
+
+
+async def test_of_many_new_records_some_are_asked_and_all_are_scored(record: Make) -> None:
+    trainer = Counting()
+    found = await scorer(trainer).scores([record(i) for i in range(MOST_ASKED + 3)], {})
+    assert trainer.drawn == DRAWS * MOST_ASKED
+    assert [each.difficulty is None for each in found].count(True) == 3
+
+
 # In a generation.
 
 
@@ -226,6 +268,10 @@ def knows(conversation: tuple[Message, ...], adapter: str | None) -> str:
     if "lamp" not in asked:
         return "Hello! I am a model."
     return f"#### {int(asked.split()[2]) + 5}" if adapter else "#### 0"
+
+
+def forgets(conversation: tuple[Message, ...], adapter: str | None) -> str:
+    return knows(conversation, None if adapter else "any")
 
 
 def distiller(
@@ -264,6 +310,21 @@ async def test_a_generation_notes_its_policy_its_chance_and_its_gain(
     learned = set(registry.show("default", choice.adapter_id).record_ids)
     assert {each.record_id for each in kept.considered if each.chosen} == learned
     assert len(kept.considered) == report.train + report.selection.left_out.records
+
+
+async def test_a_generation_notes_the_chance_that_its_policy_had_and_what_it_lost(
+    record: Make, records: Callable[..., object], registry: AdapterRegistry
+) -> None:
+    """A candidate that is refused tells of its policy as well."""
+    kept, memory = KeptHere(), records([record(i) for i in range(120)])
+    worse = replace(distiller(memory, registry, kept), trainer=FakeTrainer(answer=forgets))
+    report = await worse.run("default")
+    (choice,) = kept.chosen
+    assert report.decision == "rejected"
+    assert choice.gain == -1.0
+    assert choice.propensity == propensities([], served=False)[choice.policy]  # type: ignore[index]
+    assert choice.propensities == propensities([], served=False)
+    assert propensities(kept.chosen, served=False)[choice.policy] < choice.propensity  # type: ignore[index]
 
 
 async def test_without_scores_everything_is_learned_from_and_nothing_noted(
