@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.learning.distillation.doubt import Doubting, is_vouched_for
+from adaptation.learning.distillation.doubt import SAMPLES, Doubting, is_vouched_for
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.report import Doubt
+from adaptation.learning.distillation.select import cluster, position
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import OnStep, TrainingJob, TrainingResult
 from memory.embedding.embedder import create_embedder
@@ -117,19 +118,45 @@ async def test_what_something_else_supports_is_not_doubted(vouched: Record) -> N
     assert await doubts([*sums(20), vouched]) == []
 
 
-async def test_a_model_that_is_right_once_does_not_contradict() -> None:
-    class Sure(Losses):
+@pytest.mark.parametrize("seed", range(SAMPLES))
+async def test_a_model_that_agrees_in_one_sample_does_not_contradict(seed: int) -> None:
+    class Unsure(Losses):
         async def generate(self, conversations, adapter_path, *rest, **named):  # type: ignore[no-untyped-def]
             said = await super().generate(conversations, adapter_path, *rest, **named)
-            drawn = rest[-1] is not None if len(rest) == 4 else False
-            wrong = [each.messages[-1].content == "How many are 40 and 2" for each in conversations]
-            return [
-                "43" if drawn and is_it else text for text, is_it in zip(said, wrong, strict=True)
-            ]
+            if adapter_path is None and len(rest) == 4 and rest[-1] and rest[-1].seed == seed:
+                return ["43"] * len(said)
+            return said
 
-    trainer = Sure(answer=adds)
+    trainer = Unsure(answer=adds)
     found = await doubts([*sums(20), record(99, "How many are 40 and 2", "43")], trainer=trainer)
     assert [each.reason for each in found if "each of 5" in each.reason] == []
+
+
+async def test_what_training_on_others_foresees_is_explained_by_them_though_it_says_another() -> (
+    None
+):
+    """A likeliest answer may be another one by little: the loss tells that."""
+
+    class Foresees(Losses):
+        async def train(
+            self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+        ) -> TrainingResult:
+            result = await super().train(job, timeout_s, on_step)
+            return result.model_copy(update={"holdout_after": (0.1,) * len(job.holdout)})
+
+    odd = record(7, "Light 50 lamps of ours", "lamp 3")
+    assert await doubts([*lamps(20), odd], trainer=Foresees(answer=adds)) == []
+
+
+async def test_no_record_is_asked_about_after_training_on_itself() -> None:
+    trainer, known = Losses(answer=adds), [*sums(20), *lamps(21)]
+    await doubts(known, trainer=trainer)
+    asked = [[each.messages[0].content for each in job.holdout] for job in trainer.jobs]
+    for job, mine in zip(trainer.jobs, asked, strict=True):
+        others = {each.messages[0].content for each in job.conversations}
+        assert not others.intersection(mine)
+        assert len(others) + len(mine) == len(known)
+    assert sorted(q for mine in asked for q in mine) == sorted(each.question for each in known)
 
 
 def half_by_chance(turns: tuple[Message, ...], adapter: str | None) -> str:
@@ -205,7 +232,15 @@ async def test_a_sum_is_computed_whatever_the_model_says() -> None:
 async def test_what_is_computed_is_right_is_not_doubted_though_the_model_contradicts_it() -> None:
     right = record(99, "How much is 40 + 2?", "42")
     others = [record(i, f"How much is {i} lamps?", str(i)) for i in range(20)]
-    assert await doubts([*others, right], lambda turns, adapter: value(turns[-1].content)) == []
+
+    def errs(turns: tuple[Message, ...], adapter: str | None) -> str:
+        asked = turns[-1].content
+        return "43" if "40 + 2" in asked else value(asked)
+
+    assert await doubts([*others, right], errs) == []
+    alike = record(99, "How much is 40 of 2 lamps?", "7")
+    (found,) = await doubts([*others, alike], lambda turns, adapter: value(turns[-1].content))
+    assert found.record_id == "rec_99", "the model is believed of what is not computed"
 
 
 async def test_what_was_said_before_a_sum_may_change_what_it_means() -> None:
@@ -291,24 +326,30 @@ def distiller(memory: LongTermMemory, trainer: FakeTrainer, **given: bool) -> Di
     )
 
 
-async def test_a_generation_learns_from_nothing_that_is_doubted(memory: LongTermMemory) -> None:
+async def test_a_generation_learns_from_nothing_that_is_doubted_nor_is_judged_by_it(
+    memory: LongTermMemory,
+) -> None:
     for each in [*sums(20), *lamps(20)]:
         saved(memory, each.question, each.answer)
-    wrong = saved(memory, "How many are 40 and 2", "43")
+    wrong = [saved(memory, f"How many are {n} and 2", str(n + 3)) for n in range(40, 46)]
+    places = [position(cluster(memory.get("ann", each))) for each in wrong]
+    assert min(places) < 0.25 < max(places), "on both sides of the split"
     trainer = Losses(answer=adds)
     report = await distiller(memory, trainer).run("ann")
-    assert [doubt.record_id for doubt in report.doubts] == [wrong]
-    held = memory.get("ann", wrong)
-    assert (held.state, held.evidence["doubt"]) == (State.PENDING, report.doubts[0].reason)
-    assert tuple(held.evidence["doubt_near"]) == report.doubts[0].near
-    learned = {c.messages[-1].content for c in trainer.jobs[-1].conversations}
-    assert "43" not in learned
+    assert {doubt.record_id for doubt in report.doubts} == set(wrong)
+    for doubt in report.doubts:
+        held = memory.get("ann", doubt.record_id)
+        assert (held.state, held.evidence["doubt"]) == (State.PENDING, doubt.reason)
+        assert tuple(held.evidence["doubt_near"]) == doubt.near
+    learned = {c.messages[0].content for c in trainer.jobs[-1].conversations}
+    assert not {memory.get("ann", each).question for each in wrong} & learned
     assert report.train + report.holdout == 40
-    # Whoever accepts it vouches for it.
-    memory.set_state("ann", wrong, State.ACTIVE, "accepted in review")
+    # Whoever accepts them vouches for them.
+    for each in wrong:
+        memory.set_state("ann", each, State.ACTIVE, "accepted in review")
     again = await distiller(memory, Losses(answer=adds)).run("ann")
     assert again.doubts == ()
-    assert again.train + again.holdout == 41
+    assert again.train + again.holdout == 46
 
 
 async def test_doubts_can_be_left_out(memory: LongTermMemory) -> None:
