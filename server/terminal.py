@@ -122,6 +122,11 @@ def print_json(value: Any) -> None:
     print(_as_json(value))
 
 
+def print_json_line(value: Any) -> None:
+    """Print a value for programs that read one after the other: one JSON document a line."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
 def write_json(value: Any, name: str | None) -> None:
     """Write a value to the file that `--json FILE` names, to stdout for `-`, nowhere for None."""
     if name == "-":

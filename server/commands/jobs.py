@@ -17,7 +17,7 @@ from server.commands.common import (
     open_tables,
 )
 from server.commands.scheduling import list_or_remove
-from server.terminal import plain, print_fields, print_json, print_table
+from server.terminal import plain, print_fields, print_json, print_json_line, print_table
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory
@@ -59,7 +59,11 @@ def add_parser(subparsers: Subparsers) -> None:
         else:
             action.add_argument("id", metavar="ID")
         if name == "logs":
-            action.add_argument("--follow", action="store_true", help="until the job ends")
+            action.add_argument(
+                "--follow",
+                action="store_true",
+                help="until the job ends; with --json a line for each event",
+            )
         action.set_defaults(run=run, shown_by="whet jobs list")
     _add_schedules(below)
 
@@ -98,7 +102,7 @@ def _logs(args: argparse.Namespace) -> int:
     with open_tables(args) as memory:
         for event in _told(memory, args):
             if args.json:
-                print_json(event.model_dump(mode="json"))
+                print_json_line(event.model_dump(mode="json"))
             else:
                 print(_line(event), flush=True)
     return 0

@@ -59,6 +59,9 @@ def test_a_generation_is_trained_on_no_more_practice_than_is_let(
     assert any(not each.source.is_real for each in chosen.train)
     assert chosen.practice_left_out == 320
     assert len(select(memory, "default", Selection(min_real_share=0)).train) > 200
+    for most in range(20, 40):  # what comes first may be mostly practice
+        few = select(memory, "default", Selection(min_real_share=0.5, max_train=most, min_train=8))
+        assert real_share(few.train) >= 0.5
 
 
 def test_practice_alone_makes_no_generation_and_the_error_says_what_to_set(
@@ -104,3 +107,4 @@ async def test_what_people_asked_keeps_its_share_whatever_is_left_out_or_chosen(
     assert report.sources["self-play"] <= 0.3 * report.train
     assert report.selection is not None
     assert report.selection.chosen.records == report.train
+    assert report.practice_left_out > 0
