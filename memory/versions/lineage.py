@@ -236,7 +236,7 @@ class Lineage:
 
 
 def _distilling(tenant: str, adapter_id: str) -> Select[Any]:
-    """Return what finds the jobs that distilled a version: its metrics do not name them."""
+    """Return what finds the jobs that distilled a version: those of older ones do not name them."""
     mine = (job.c.tenant == tenant) & (job.c.kind == JobKind.DISTILL)
     return select(job.c.id).where(mine, job.c.result["adapter"].as_string() == adapter_id)
 

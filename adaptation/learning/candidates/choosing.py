@@ -46,6 +46,21 @@ class Choice(Frozen):
     past: tuple[Worth, ...]
     """What each policy came to before."""
 
+    def logged(
+        self, tenant: str, base_model: str, adapter_id: str, *, served: bool, gain: float
+    ) -> Selection:
+        """Return what the log keeps of it; `served` says whether an adapter had to be beaten."""
+        return Selection(
+            tenant=tenant,
+            base_model=base_model,
+            adapter_id=adapter_id,
+            policy=self.policy,
+            propensity=self.propensity,
+            propensities=self.propensities,
+            served=served,
+            gain=gain,
+        )
+
 
 @dataclass(frozen=True)
 class Picked:
@@ -63,19 +78,6 @@ class Picked:
         """Pass rates of the base, of the records that it was asked about."""
         pairs = zip(self.considered, self.scores, strict=True)
         return {r.id: each.difficulty for r, each in pairs if each.difficulty is not None}
-
-    def selection(self, tenant: str, base_model: str, adapter_id: str, gain: float) -> Selection:
-        """Return what the log keeps of it."""
-        return Selection(
-            tenant=tenant,
-            base_model=base_model,
-            adapter_id=adapter_id,
-            policy=self.choice.policy,
-            propensity=self.choice.propensity,
-            propensities=self.choice.propensities,
-            served=self.served,
-            gain=gain,
-        )
 
     def candidates(self, tenant: str, base_model: str, adapter_id: str) -> list[Candidate]:
         """Return what is kept of each record."""

@@ -87,6 +87,12 @@ class Distiller:
     """How near to memory the questions of a tenant were lately."""
     target: Target | None = None
     """What is aimed at; None: held-out questions of the tenant's records judge."""
+    job: str | None = None
+    """The job that has a generation run; one that goes on after a kill makes no second."""
+
+    @property
+    def _keeping(self) -> Keeping:
+        return Keeping(self.registry, self.judgements, self.kept, self.base_model, self.job)
 
     @property
     def _asking(self) -> Asking:
@@ -105,8 +111,10 @@ class Distiller:
         `given` was gathered for this base already.
         """
         started = time.monotonic()
-        champion = await asyncio.to_thread(served_on, self.registry, tenant, self.base_model)
         history = await self.history(tenant)
+        if (made := await asyncio.to_thread(self._keeping.made, tenant)) is not None:
+            return made
+        champion = await asyncio.to_thread(served_on, self.registry, tenant, self.base_model)
         parentage = await asyncio.to_thread(self._parentage, tenant, rebuilt)
         try:
             found = given or await self.material().gathered(
@@ -123,7 +131,7 @@ class Distiller:
 
     async def history(self, tenant: str) -> History:
         """Return what the gate has judged on this base."""
-        return History(await asyncio.to_thread(self.judgements.of, tenant, self.base_model))
+        return await asyncio.to_thread(self._keeping.history, tenant)
 
     def material(self) -> Material:
         """Return what finds the records for a generation on this base."""
@@ -176,8 +184,7 @@ class Distiller:
             judged = await asyncio.to_thread(
                 self._watched, judged, chosen, judging, vetted, history
             )
-            keeping = Keeping(self.registry, self.judgements, self.kept, self.base_model)
-            return await asyncio.to_thread(keeping.keep, judged, chosen, judging, folder)
+            return await asyncio.to_thread(self._keeping.keep, judged, chosen, folder)
 
     def _judged(
         self,
@@ -219,7 +226,7 @@ class Distiller:
         """Return the report with the alarms that the monitors give, and the return."""
         current, candidate = judging.current, judging.candidate
         probes_before, probes_after = vetted.replies
-        judgement = judgement_of(judged, judging, "")
+        judgement = judgement_of(judged, [record.id for record in chosen.holdout])
         seen = Seen(
             train=chosen.train,
             before=Graded(current.texts, current.right),

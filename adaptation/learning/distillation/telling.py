@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from adaptation.learning.distillation.archive import Parentage
 from adaptation.learning.distillation.gate import Decision
 from adaptation.learning.distillation.guarding import Asked
-from adaptation.learning.distillation.judging import Judging
 from adaptation.learning.distillation.material import Gathered
 from adaptation.learning.distillation.report import Aim, GenerationReport, Guards, Training
 from adaptation.learning.distillation.target import Target
@@ -90,24 +90,25 @@ def guards_told(asked: Asked | None) -> Guards | None:
     )
 
 
-def judgement_of(judged: GenerationReport, judging: Judging, adapter_id: str) -> Judgement:
-    """Return what the run remembers of a generation."""
+def judgement_of(judged: GenerationReport, ids: Sequence[str]) -> Judgement:
+    """Return what the run remembers of a generation; `ids` are those of the held-out records."""
     assert judged.budget is not None
     assert judged.e_value is not None
+    assert judged.accuracy is not None
     return Judgement(
         tenant=judged.tenant,
         base_model=judged.base_model,
-        adapter_id=adapter_id,
+        adapter_id=judged.adapter or "",
         promoted=judged.decision in PASSED,
         alpha=judged.budget.alpha,
         e_value=judged.e_value,
         helped=judged.helped or 0,
         hurt=judged.hurt or 0,
-        before=judging.current.share,
-        after=judging.candidate.share,
+        before=judged.accuracy.current,
+        after=judged.accuracy.candidate,
         train=judged.train,
         seconds=judged.seconds,
-        record_ids=tuple(record.id for record in judging.records),
+        record_ids=tuple(ids[: judged.asked]),
         alarms=tuple(alarm.monitor for alarm in judged.alarms),
     )
 

@@ -151,6 +151,7 @@ async def _distilling(
             vectors=work.memory.questions.of_records,
             nearest=work.memory.windows.nearest,
             target=target,
+            job=work.job.id,
         )
     finally:
         await trainer.close()

@@ -127,15 +127,18 @@ async def _asked_first(
     return await distiller.run("default"), asked
 
 
+@pytest.mark.parametrize(("before", "hardest_first"), [(0.97, True), (0.9, False)])
 async def test_after_saturation_a_generation_is_judged_by_harder_questions(
-    both: list[Record], records: Memory, registry: AdapterRegistry
+    both: list[Record],
+    records: Memory,
+    registry: AdapterRegistry,
+    before: float,
+    *,
+    hardest_first: bool,
 ) -> None:
-    report, asked = await _asked_first(both, records(both), registry, before=0.97)
-    assert report.hardest_first
-    assert all("rope" in question for question in asked[:16])
-    usual, asked = await _asked_first(both, records(both), registry, before=0.9)
-    assert not usual.hardest_first
-    assert not all("rope" in question for question in asked[:16])
+    report, asked = await _asked_first(both, records(both), registry, before)
+    assert report.hardest_first == hardest_first
+    assert all("rope" in question for question in asked[:16]) == hardest_first
 
 
 def test_harder_questions_judge_on_though_they_are_not_nearly_all_answered() -> None:

@@ -15,6 +15,7 @@ from adaptation.learning.distillation.select import Records, Selection, select
 from adaptation.learning.training.fake import FakeTrainer
 from memory.types import Message, Record
 from memory.versions.adapters import AdapterRegistry
+from memory.versions.judgements import Judgement
 
 Make = Callable[..., Record]
 Memory = Callable[[list[Record]], Records]
@@ -43,6 +44,17 @@ def distiller(
         Settings(doubts=False),
         judgements=kept,
     )
+
+
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+class Killing(JudgementList):
+    """Where nothing is kept any more."""
+
+    def add(self, new: Judgement) -> None:
+        raise KilledError
 
 
 @pytest.fixture
@@ -91,3 +103,21 @@ def test_what_the_champion_has_learned_judges_no_successor(memory: Records) -> N
     all_used = {record.id: MOST_USES for record in first.holdout}
     with pytest.raises(DistillationError, match="judges at most 10 generations"):
         select(memory, "default", Selection(), all_used, learned)
+
+
+async def test_what_a_killed_process_found_is_held_against_the_budget_of_the_next(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    with pytest.raises(KilledError):
+        await distiller(memory, registry, FakeTrainer(answer=solves), Killing()).run("default")
+    (version,) = registry.list("default")
+    kept = JudgementList()
+    following = distiller(memory, registry, FakeTrainer(answer=solves), kept)
+    history = await following.history("default")
+    assert history.spent == 1
+    (judged,) = kept.kept
+    assert (judged.promoted, judged.adapter_id) == (False, version.id)
+    assert len(judged.record_ids) == version.metrics["asked"]
+    assert (await following.history("default")).judged == history.judged, "it is noted once"
+    chosen = following.kept.selections("default", "fake")
+    assert [each.adapter_id for each in chosen] == [version.id]
