@@ -1,8 +1,8 @@
 """What is needed later, and may be begun before that.
 
-What is served is asked the guards' questions whatever the candidate becomes. So where others than
-the one that trains have the time, they ask while it trains; else it is asked once it is needed, and
-never where it is not.
+What is served is asked the guards' questions whatever the candidate becomes, and the base what is
+rehearsed whatever else is learned. So where others than the one that trains have the time, they ask
+while it trains; else each is asked once it is needed, and never where it is not.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ class Early(Generic[T]):
     async def found(self) -> T:
         """Return it."""
         return await self.begin()
+
+    async def __aenter__(self) -> Early[T]:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end()
 
     async def end(self) -> None:
         """Give up what nobody came for."""

@@ -22,13 +22,14 @@ from adaptation.learning.candidates.scoring import Vectors, by_wording
 from adaptation.learning.distillation.archive import Parentage, find_parent, parent_again
 from adaptation.learning.distillation.asking import Asking
 from adaptation.learning.distillation.budget import History
+from adaptation.learning.distillation.early import Early
 from adaptation.learning.distillation.far import far_probes
 from adaptation.learning.distillation.gate import Verdict, decide
 from adaptation.learning.distillation.guarding import Guard
 from adaptation.learning.distillation.judging import Grade, Judge, Judging
 from adaptation.learning.distillation.keeping import Keeping
 from adaptation.learning.distillation.material import Gathered, Material, OnProgress
-from adaptation.learning.distillation.near import NearProbe, near_probes
+from adaptation.learning.distillation.near import NearProbe, drawn_near
 from adaptation.learning.distillation.registry import (
     JudgementList,
     Judgements,
@@ -36,7 +37,7 @@ from adaptation.learning.distillation.registry import (
     refuse_damaged,
     served_on,
 )
-from adaptation.learning.distillation.replay import rehearsed
+from adaptation.learning.distillation.replay import base_replies, rehearsals
 from adaptation.learning.distillation.report import Accuracy, Budget, GenerationReport
 from adaptation.learning.distillation.select import Records, Selected
 from adaptation.learning.distillation.settings import Settings as Settings
@@ -54,12 +55,13 @@ from adaptation.learning.monitors.watch import Graded, Seen, watch
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.recipes import distillation_recipe
 from adaptation.learning.training.trainer import (
+    Generated,
     GeneratingTrainer,
     Recipe,
     TrainingJob,
     TrainingResult,
 )
-from memory.types import AdapterVersion, State
+from memory.types import AdapterVersion
 
 WORK = "whet-distill-"
 """What the folders begin with in which candidates are trained."""
@@ -114,26 +116,38 @@ class Distiller:
         history = await self.history(tenant)
         if (made := await asyncio.to_thread(self._keeping.made, tenant)) is not None:
             return made
-        champion = await asyncio.to_thread(served_on, self.registry, tenant, self.base_model)
-        parentage = await asyncio.to_thread(self._parentage, tenant, rebuilt)
         try:
-            found = given or await self.material().gathered(
-                tenant, rebuilt, champion, history, parentage.seen
-            )
-            known = (found, champion, rebuilt, parentage, self.target)
-            report = report_of(tenant, self.base_model, *known)
-            if not self.settings.dry_run:
-                version = parentage.version
-                report = await self._learn(report, found.chosen, champion, history, version)
+            async with base_replies(self._asking.beside() or self._asking) as replies:
+                report = await self._run(tenant, rebuilt, given, history, replies)
         except TrainerError as error:
             raise DistillationError(f"the generation failed: {error}") from error
         return report.model_copy(update={"seconds": time.monotonic() - started})
+
+    async def _run(
+        self,
+        tenant: str,
+        rebuilt: AdapterVersion | None,
+        given: Gathered | None,
+        history: History,
+        replies: Early[Generated],
+    ) -> GenerationReport:
+        champion = await asyncio.to_thread(served_on, self.registry, tenant, self.base_model)
+        parentage = await asyncio.to_thread(self._parentage, tenant, rebuilt)
+        found = given or await self.material(partial(self._rehearse_early, replies)).gathered(
+            tenant, rebuilt, champion, history, parentage.seen
+        )
+        known = (self.base_model, found, champion, rebuilt, parentage, self.target)
+        report = report_of(tenant, *known)
+        if self.settings.dry_run:
+            return report
+        parent = parentage.version
+        return await self._learn(report, found.chosen, champion, history, parent, replies)
 
     async def history(self, tenant: str) -> History:
         """Return what the gate has judged on this base."""
         return await asyncio.to_thread(self._keeping.history, tenant)
 
-    def material(self) -> Material:
+    def material(self, on_loaded: Callable[[], object] = lambda: None) -> Material:
         """Return what finds the records for a generation on this base."""
         return Material(
             self.records,
@@ -145,6 +159,7 @@ class Distiller:
             self.vectors,
             self.base_model,
             self.target,
+            on_loaded,
         )
 
     @property
@@ -158,26 +173,29 @@ class Distiller:
         champion: AdapterVersion | None,
         history: History,
         parent: AdapterVersion | None,
+        replies: Early[Generated],
     ) -> GenerationReport:
         await asyncio.to_thread(refuse_damaged, self.registry, champion, parent)
         started = time.monotonic()
         path, alpha = champion.path if champion else None, history.stake(self.settings.alpha)
         remove_orphans(Path(tempfile.gettempdir()), WORK)
         with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
-            near = partial(self._near, report.tenant, chosen)
             known = (self.probes, chosen.holdout, path)
             async with (
-                drawn_ahead(near) as drawn,
-                Vetting(self._asking, self._grade, drawn, *known) as vetting,
+                drawn_ahead(partial(self._near, report.tenant, chosen)) as near,
+                Vetting(self._asking, self._grade, near, *known) as vetting,
             ):
                 # 1. A candidate from its parent, beside what is served, on the same questions.
-                job = await self._job(chosen, folder, parent)
-                result = await self._train(job, vetting)
+                job = await self._job(chosen, replies, folder, parent)
+                vetting.begin()
+                step = self._asking.progress("train")
+                result = await self.trainer.train(job, self.settings.timeout_s, step)
                 judging = await Judge(self._asking.generate, self._grade, path).judge(
                     chosen.holdout, folder, alpha
                 )
                 # 2. The guards, where the answers speak for the candidate.
-                vetted = await self._vetted(judging, vetting, folder, alpha)
+                is_better = judging.look(alpha) is Verdict.BETTER
+                vetted = await vetting.of(folder) if is_better else Vetted()
             judged = self._judged(report, chosen, judging, vetted, result, history, parent)
             # 3. The version, and what was found of it, whatever became of it.
             judged = judged.model_copy(update={"seconds": time.monotonic() - started})
@@ -254,11 +272,20 @@ class Distiller:
         )
         return recipe.model_copy(update={"rank": parent.rank}) if parent else recipe
 
+    def _rehearse_early(self, replies: Early[Generated]) -> None:
+        """Have the base reply now to what is rehearsed, where somebody is free."""
+        if self.settings.rehearse and self._asking.beside() is not None:
+            replies.begin()
+
     async def _job(
-        self, chosen: Selected, folder: str, parent: AdapterVersion | None
+        self,
+        chosen: Selected,
+        replies: Early[Generated],
+        folder: str,
+        parent: AdapterVersion | None,
     ) -> TrainingJob:
-        n_records, rehearse = len(chosen.train), self.settings.rehearse
-        known = await rehearsed(self._asking, n_records) if rehearse else []
+        rehearse, n_records = self.settings.rehearse, len(chosen.train)
+        known = rehearsals(await replies.found(), n_records) if rehearse else []
         return TrainingJob(
             conversations=(*plain(chosen.train), *known),
             recipe=self._recipe(chosen, parent),
@@ -267,32 +294,7 @@ class Distiller:
             refusals=self.settings.refusals,
         )
 
-    async def _train(self, job: TrainingJob, vetting: Vetting) -> TrainingResult:
-        """Train a candidate; what is served is asked meanwhile, where somebody is free."""
-        if self.probes:
-            vetting.begin()
-        step = self._asking.progress("train")
-        return await self.trainer.train(job, self.settings.timeout_s, step)
-
-    async def _vetted(
-        self, judging: Judging, vetting: Vetting, candidate: str, alpha: float
-    ) -> Vetted:
-        """Ask the guards; none where what came before decides."""
-        if judging.look(alpha) is not Verdict.BETTER or not self.probes:
-            return Vetted()
-        return await vetting.of(candidate)
-
     async def _near(self, tenant: str, chosen: Selected, seed: int) -> Sequence[NearProbe]:
-        """Draw near guards."""
-        return await asyncio.to_thread(self._near_probes, tenant, chosen, seed)
-
-    def _near_probes(self, tenant: str, chosen: Selected, seed: int) -> tuple[NearProbe, ...]:
-        if not self.probes:
-            return ()
-        known = {record.id for record in (*chosen.train, *chosen.holdout, *chosen.aside)}
-        # Of later draws only what is computed is asked.
-        active = () if seed else self.records.walk(tenant, state=State.ACTIVE)
-        others = (record for record in active if record.id not in known)
-        vectors = None if self.vectors is by_wording else self.vectors
-        rates = chosen.picked.rates if chosen.picked else {}
-        return near_probes(chosen.train, others, seed, vectors=vectors, rates=rates)
+        """Draw near guards, where guards are asked at all."""
+        known = (self.records, tenant, chosen, self.vectors, seed)
+        return await asyncio.to_thread(drawn_near, *known) if self.probes else ()

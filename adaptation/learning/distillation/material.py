@@ -57,6 +57,8 @@ class Material:
     vectors: Vectors
     base_model: str
     target: Target | None = None
+    on_loaded: Callable[[], object] = lambda: None
+    """Begins what needs the base alone, once it is loaded."""
 
     async def gathered(
         self,
@@ -150,6 +152,7 @@ class Material:
     async def learnable(self, tenant: str, chosen: Selected) -> Selected:
         """Return `chosen` without what the model's chat template cannot render."""
         await self.trainer.start()
+        self.on_loaded()
         records = (*chosen.train, *chosen.holdout, *chosen.judges)
         found = await self.trainer.check(plain(records), self.settings.timeout_s)
         obstacles = {record.id: why for record, why in zip(records, found, strict=True) if why}

@@ -18,19 +18,20 @@ from random import Random
 from types import MappingProxyType
 
 from adaptation.conversation import Conversation, spoken
-from adaptation.learning.candidates.scoring import Vectors
+from adaptation.learning.candidates.scoring import Vectors, by_wording
 from adaptation.learning.distillation.computed import gives, only_sum
 from adaptation.learning.distillation.families import near_families
 from adaptation.learning.distillation.form import numbers_in
 from adaptation.learning.distillation.nearby import Neighbourhood, Trained
 from adaptation.learning.distillation.plain_questions import strange, terms, words_of
 from adaptation.learning.distillation.reworded import reworded
+from adaptation.learning.distillation.select import Records, Selected
 from adaptation.learning.neighbours import as_asked
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.arithmetic import value_and_numbers
 from memory.identity.answers.options import AnswerOptions
 from memory.text import folded
-from memory.types import Message, Record, question_of
+from memory.types import Message, Record, State, question_of
 
 PER_SIGN = 20
 """Sums of each operation."""
@@ -75,6 +76,18 @@ class NearProbe:
             return gives(reply, self.answer, self.question)
         found = extract(reply, AnswerOptions())
         return found is not None and agree(found.key, canonical(self.answer))
+
+
+def drawn_near(
+    records: Records, tenant: str, chosen: Selected, vectors: Vectors, seed: int
+) -> tuple[NearProbe, ...]:
+    """Draw questions near what was chosen; of later draws only what is computed is asked."""
+    known = {record.id for record in (*chosen.train, *chosen.holdout, *chosen.aside)}
+    active = () if seed else records.walk(tenant, state=State.ACTIVE)
+    others = (record for record in active if record.id not in known)
+    near = None if vectors is by_wording else vectors
+    rates = chosen.picked.rates if chosen.picked else {}
+    return near_probes(chosen.train, others, seed, vectors=near, rates=rates)
 
 
 def near_probes(

@@ -13,11 +13,13 @@ SmolLM2-135M has 72 right, after a generation that rehearsed sixteen wrong answe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.learning.distillation.asking import Asking
 from adaptation.learning.distillation.computed import gives
+from adaptation.learning.distillation.early import Early
 from adaptation.learning.training.trainer import Generated
 from memory.types import Message
 
@@ -120,10 +122,10 @@ OTHERS = (
 PROMPTS = (*COMPUTED, *OTHERS)
 
 
-async def rehearsed(asking: Asking, n_records: int) -> list[Conversation]:
-    """Have the base reply to `PROMPTS`, and return that as what is rehearsed."""
+def base_replies(asking: Asking) -> Early[Generated]:
+    """Return what has the base reply to `PROMPTS`."""
     prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
-    return rehearsals(await asking.timed("rehearse", prompts, None), n_records)
+    return Early(partial(asking.timed, "rehearse", prompts, None))
 
 
 def rehearsals(replies: Generated, n_records: int) -> list[Conversation]:

@@ -95,10 +95,11 @@ class Vetting:
         holdout: Sequence[Record],
         served: str | None,
     ) -> None:
-        """`holdout` are held-out questions, of which the first are sampled; `served` is a folder,
-        None for the base.
+        """Without any `far` guard none is asked at all. `holdout` are held-out questions, of which
+        the first are sampled; `served` is a folder, None for the base.
         """
-        self._asking, self._grade, self._aside = asking, grade, asking.beside()
+        self._asking, self._grade, self._is_asked = asking, grade, bool(far)
+        self._aside = asking.beside()
         first = self._aside or asking
         self._near = Early(partial(ask_drawn, first.generate, draw, served))
         self._far = Early(partial(ask_before, first.generate, far, served, "far"))
@@ -114,12 +115,14 @@ class Vetting:
 
     def begin(self) -> None:
         """Ask what is served now, where that is no burden to a training."""
-        if self._aside is not None:
+        if self._aside is not None and self._is_asked:
             for each in self._before:
                 each.begin()
 
     async def of(self, candidate: str) -> Vetted:
         """Ask a candidate, in a folder, one kind after the other."""
+        if not self._is_asked:
+            return Vetted()
         ask = self._asking.generate
         near = await ask_after(ask, await self._near.found(), candidate, "near")
         found = Vetted(near)

@@ -14,13 +14,14 @@ from adaptation.learning.distillation.early import Early
 from adaptation.learning.distillation.far import far_probes
 from adaptation.learning.distillation.generation import Distiller
 from adaptation.learning.distillation.pieces import Pieces
+from adaptation.learning.distillation.replay import PROMPTS
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.sampling import K
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.distillation.settings import Settings
 from adaptation.learning.distillation.spread import Spread
 from adaptation.learning.training.fake import FakeTrainer
-from adaptation.learning.training.trainer import GeneratingTrainer, TrainingResult
+from adaptation.learning.training.trainer import GeneratingTrainer, TrainingJob, TrainingResult
 from memory.types import Message, Record
 from memory.versions.adapters import AdapterRegistry
 
@@ -80,10 +81,12 @@ def run(
     records: Callable[[list[Record]], Records],
     registry: AdapterRegistry,
 ) -> Run:
-    async def found(trainer: GeneratingTrainer, base: str = "fake") -> GenerationReport:
+    async def found(
+        trainer: GeneratingTrainer, base: str = "fake", settings: Settings = QUICK
+    ) -> GenerationReport:
         memory = records([record(i) for i in range(64)])
         grade = lambda text, one: bool(text == one.answer)  # noqa: E731
-        return await Distiller(memory, registry, trainer, base, grade, QUICK).run("default")
+        return await Distiller(memory, registry, trainer, base, grade, settings).run("default")
 
     return found
 
@@ -101,6 +104,30 @@ async def test_what_is_served_is_asked_meanwhile_and_the_outcome_is_that_of_one(
     assert alone.meanwhile == [], "one worker trains"
     assert crew.under == {None}, "a candidate that is not there yet is not asked"
     assert set(crew.counts) == {1, ONCE_AND_SAMPLED}, "all greedily, and some by sixteen samples"
+
+
+async def test_the_base_says_what_is_rehearsed_while_doubt_trains_on_halves(run: Run) -> None:
+    asked = asyncio.Event()
+
+    class Halves(FakeTrainer):
+        async def train(self, job: TrainingJob, *how: Any, **more: Any) -> TrainingResult:
+            if job.holdout:
+                async with asyncio.timeout(30):
+                    await asked.wait()
+            return await super().train(job, *how, **more)
+
+        async def generate(
+            self, conversations: Sequence[Conversation], *how: Any, **draw: Any
+        ) -> list[str]:
+            if conversations[0].messages[-1].content == PROMPTS[0]:
+                asked.set()
+            return await super().generate(conversations, *how, **draw)
+
+    crew = Halves(answer=learns)
+    report = await run(Spread(crew, 3, Pieces(None)), settings=Settings(scores=False))
+    assert report.decision == "promoted"
+    assert sum(bool(job.holdout) for job in crew.jobs) == 2
+    assert len(crew.jobs[-1].conversations) > report.train, "what was said is rehearsed"
 
 
 async def test_what_is_asked_meanwhile_leaves_a_worker_to_the_training() -> None:
