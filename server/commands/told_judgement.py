@@ -25,9 +25,10 @@ def judged_fields(report: GenerationReport) -> dict[str, object]:
 
 
 def _aim(aim: Aim) -> str:
+    name = aim.name if aim.level is None else f"{aim.name} at level {aim.level}"
     if aim.right is None:
-        return aim.name
-    return f"{aim.name}, right of {aim.asked}: {_right(aim.right)}"
+        return name
+    return f"{name}, right of {aim.asked}: {_right(aim.right)}"
 
 
 def _right(accuracy: Accuracy) -> str:

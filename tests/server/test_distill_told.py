@@ -1,4 +1,4 @@
-"""What `whet distill` tells: alarms wherever they are looked for, and how much was practice."""
+"""What `whet distill` tells: alarms, wherever they are looked for; shares of practice; its aim."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from adaptation.learning.distillation.report import GenerationReport
+from adaptation.learning.distillation.target import target_named
 from adaptation.learning.monitors import traffic
 from adaptation.learning.training.fake import FakeTrainer
 from memory.memory import LongTermMemory
@@ -105,3 +106,32 @@ def test_practice_keeps_to_the_shares_that_are_set_and_the_report_says_so(
     assert half.real_share == half.sources["import"] / half.train >= 0.5
     assert 0 < capped.sources["self-play"] <= 0.1 * capped.train < free.sources["self-play"]
     assert "asked or brought by people" in ran(capsys, "distill", "--dry-run", *data)
+
+
+def test_a_suite_that_is_nearly_all_answered_judges_by_harder_questions_the_next_time(
+    data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    usual = target_named("house_rules/507").problems.values()
+    known = {each.question: each.rationale for each in usual}
+
+    def answer(conversation: tuple[Message, ...], adapter: str | None) -> str:
+        return known.get(conversation[-1].content, "Hello!")
+
+    def aimed(*words: str) -> GenerationReport:
+        told = ran(capsys, "distill", *words, "--json", *data)
+        return GenerationReport.model_validate_json(told)
+
+    monkeypatch.setattr(distill, "make_trainer", lambda *_: FakeTrainer(answer=answer))
+    first = aimed("--target", "house_rules/507")
+    assert first.target is not None
+    assert first.target.level == 1
+    assert "saturation" in {alarm.monitor for alarm in first.alarms}
+    harder = ran(capsys, "distill", "--target", "house_rules/507", "--dry-run", *data)
+    assert "house_rules/507 at level 2" in harder
+    # What is trained again is judged by the questions that judged it.
+    with closing(opened(data)) as memory:
+        learned = memory.adapters.show("default", first.adapter or "").record_ids
+    ran(capsys, "memory", "forget", learned[0], "--yes", *data)
+    again = aimed("--rebuild", first.adapter or "", "--dry-run")
+    assert again.target is not None
+    assert (again.target.level, again.target.questions) == (1, first.target.questions)

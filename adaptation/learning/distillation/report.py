@@ -28,6 +28,8 @@ class Aim(Frozen):
     """The target whose development questions judge a generation."""
 
     name: str
+    level: int | None = None
+    """How difficult they are; None in versions that do not say, as the suite has it."""
     questions: int
     """Questions that could be asked."""
     asked: int | None = None

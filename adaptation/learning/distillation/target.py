@@ -6,6 +6,8 @@ a hash of its text puts each question into one split (`suites.split`), whatever 
 are questions that a record of the tenant asks, which may have been learned from.
 
 Questions have ids like records, so that the budget of the run counts how often each has judged.
+
+Once what is served answers nearly all of them, those of the next level judge, where there is one.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 
 from adaptation.errors import DistillationError
@@ -27,7 +30,9 @@ from adaptation.learning.candidates.scoring import Vectors
 from adaptation.learning.distillation.budget import MOST_USES, OF_TARGET
 from adaptation.learning.distillation.judging import Grade
 from adaptation.learning.distillation.select import cluster, position
+from adaptation.learning.monitors.saturation import is_saturated
 from memory.types import Message, Record, State, Tier
+from memory.versions.judgements import Judgement
 
 DRAWN = 1_408
 """Questions at most: those of two generations that ask all they may, so that they take turns."""
@@ -44,6 +49,8 @@ class Target:
 
     name: str
     suite: Suite
+    level: int
+    """How difficult its questions are."""
     problems: Mapping[str, Solved]
     """By id, in an order that mixes worlds."""
 
@@ -68,6 +75,12 @@ class Target:
             and cluster(question) not in asked
         ]
         return tuple(sorted(may, key=lambda question: uses.get(question.id, 0)))
+
+    def is_saturated(self, judged: Iterable[Judgement]) -> bool:
+        """Whether its questions, as they are drawn here, were once nearly all answered."""
+        return any(
+            is_saturated(each) and self.problems.keys() >= set(each.record_ids) for each in judged
+        )
 
     def nearness(self, records: Sequence[Record], vectors: Vectors) -> list[float]:
         """Return the cosine of each record to the question of the target most like it."""
@@ -124,24 +137,32 @@ def check_name(name: str) -> tuple[str, tuple[int, ...]]:
     return suite, (int(world),)
 
 
-def target_named(name: str, most: int = DRAWN) -> Target:
-    """Draw the development questions of a target, `most` at most; raises `SuiteError`."""
+def target_named(name: str, level: int | None = None, *, most: int = DRAWN) -> Target:
+    """Draw the development questions of a target, `most` at most; raises `SuiteError`.
+
+    `level` is their difficulty; None: that of an evaluation.
+    """
     suite_name, worlds = check_name(name)
     suite = suite_named(suite_name)
-    drawn = [
-        problem
-        for world in worlds
-        for problem in up_to(
-            most // len(worlds),
-            suite,
-            split=Split.DEVELOPMENT,
-            seed=0,
-            level=suite.default_level,
-            world=world,
-        )
-    ]
+    level = suite.default_level if level is None else level
+    draw = partial(up_to, most // len(worlds), suite, split=Split.DEVELOPMENT, seed=0, level=level)
+    drawn = [problem for world in worlds for problem in draw(world=world)]
     problems = {_id(suite_name, each): each for each in drawn}
-    return Target(name, suite, {key: problems[key] for key in sorted(problems, key=position)})
+    in_order = {key: problems[key] for key in sorted(problems, key=position)}
+    return Target(name, suite, level, in_order)
+
+
+def hard_enough(target: Target, judged: Sequence[Judgement]) -> Target:
+    """Return the target at the first level, from its own on, that is not saturated.
+
+    Where there is none, it stays at the last level that has questions.
+    """
+    while target.level < target.suite.levels[-1] and target.is_saturated(judged):
+        harder = target_named(target.name, target.level + 1)
+        if not harder.problems:
+            break
+        target = harder
+    return target
 
 
 def _id(suite: str, problem: Solved) -> str:

@@ -10,6 +10,7 @@ from adaptation.learning.distillation.gate import Decision
 from adaptation.learning.distillation.guarding import Asked
 from adaptation.learning.distillation.material import Gathered
 from adaptation.learning.distillation.report import Aim, GenerationReport, Guards, Training
+from adaptation.learning.distillation.select import Selected
 from adaptation.learning.distillation.target import Target
 from adaptation.learning.monitors.autophagy import real_share
 from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
@@ -53,7 +54,7 @@ def report_of(
         sources=dict(Counter(record.source.value for record in chosen.train)),
         real_share=real_share(chosen.train),
         practice_left_out=chosen.practice_left_out,
-        target=Aim(name=target.name, questions=len(chosen.holdout)) if target else None,
+        target=_aim(target, chosen) if target else None,
         tasks=dict(Counter(record.task or "" for record in chosen.train)),
         current=champion.id if champion else None,
         parent=parentage.version.id if parentage.version else None,
@@ -62,6 +63,10 @@ def report_of(
         gone=len(rebuilt.record_ids) - len(chosen.train) if rebuilt else 0,
         seconds=0.0,
     )
+
+
+def _aim(target: Target, chosen: Selected) -> Aim:
+    return Aim(name=target.name, level=target.level, questions=len(chosen.holdout))
 
 
 def refused(result: TrainingResult) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Saturation: questions that are nearly all answered rightly tell no more who is better.
 
-From then on harder ones judge (`distillation.hardest`), and practice begins a level higher.
+From then on harder ones judge (`distillation.hardest`), of a target those of its next level
+(`distillation.target`), and practice begins a level higher.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ def saturation(right: int, asked: int) -> Alarm | None:
     """Look at how many held-out questions what is served answers rightly."""
     if asked < FEWEST or right <= MOST_RIGHT * asked:
         return None
-    told = f"what is served answers {right} of {asked} held-out questions: harder ones judge next"
+    told = (
+        f"what is served answers {right} of {asked} held-out questions: "
+        "harder ones judge next, where there are any"
+    )
     return Alarm(monitor="saturation", message=told, value=right / asked, limit=MOST_RIGHT)
 
 

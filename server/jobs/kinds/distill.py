@@ -18,7 +18,7 @@ from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.replying import Replying
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import Selection
-from adaptation.learning.distillation.target import Target, target_named
+from adaptation.learning.distillation.target import Target, hard_enough, target_named
 from adaptation.learning.training.offline import offline_engine
 from adaptation.learning.training.process import ProcessTrainer, ResidentTrainer
 from adaptation.learning.training.trainer import GeneratingTrainer
@@ -114,15 +114,22 @@ def _serves_another(work: Work, base: str) -> bool:
 
 
 def _target(work: Work, asked: DistillRequest) -> Target | None:
-    """Return what is aimed at: a version that is rebuilt is judged as it was."""
+    """Return what is aimed at: a version that is rebuilt is judged as it was.
+
+    What was nearly all answered is drawn more difficult.
+    """
     if (why := refusal_of(asked.target, asked.rebuild)) is not None:
         raise JobFailedError(why)
-    name = asked.target
-    if asked.rebuild is not None:
-        before = work.memory.adapters.show(work.job.tenant, asked.rebuild).metrics.get("target")
-        name = before["name"] if before else None
+    tenant, memory = work.job.tenant, work.memory
     try:
-        return target_named(name) if name else None
+        if asked.rebuild is not None:
+            before = memory.adapters.show(tenant, asked.rebuild).metrics.get("target")
+            return target_named(before["name"], before.get("level")) if before else None
+        if asked.target is None:
+            return None
+        return hard_enough(
+            target_named(asked.target), memory.judgements.of(tenant, asked.base_name)
+        )
     except SuiteError as error:
         raise JobFailedError(str(error)) from error
 

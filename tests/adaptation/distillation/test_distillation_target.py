@@ -16,7 +16,7 @@ from adaptation.learning.distillation.budget import MOST_USES
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.registry import JudgementList
 from adaptation.learning.distillation.select import Records, Selection, select
-from adaptation.learning.distillation.target import Target, target_named
+from adaptation.learning.distillation.target import Target, hard_enough, target_named
 from adaptation.learning.training.fake import FakeTrainer
 from memory.types import Message, Record
 from memory.versions.adapters import AdapterRegistry
@@ -74,9 +74,9 @@ def test_a_target_asks_development_questions_only(target: Target) -> None:
 
 
 def test_without_a_world_the_worlds_of_development_are_meant() -> None:
-    tasks = {each.task for each in target_named("jargon", 60).problems.values()}
+    tasks = {each.task for each in target_named("jargon", most=60).problems.values()}
     assert tasks == {f"jargon/{world}" for world in range(500, 506)}
-    assert {each.task for each in target_named("stories", 8).problems.values()} == {"stories"}
+    assert {each.task for each in target_named("stories", most=8).problems.values()} == {"stories"}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ async def test_development_questions_of_the_target_judge_and_the_report_says_so(
     report = await Distiller(*known, judgements=kept, target=target).run("default")
     assert report.decision == "promoted", report.reasons
     assert report.target is not None
-    assert report.target.name == NAME
+    assert (report.target.name, report.target.level) == (NAME, target.level)
     assert report.target.questions == report.holdout
     assert report.target.asked == report.asked
     assert report.target.right == report.accuracy
@@ -155,10 +155,8 @@ async def test_development_questions_of_the_target_judge_and_the_report_says_so(
     assert not trained & {each.question for each in held}, "what was held out stays held out"
 
 
-async def test_a_target_that_has_judged_too_often_is_an_error_before_anything_is_trained(
-    target: Target, memory: Records, registry: AdapterRegistry
-) -> None:
-    one = Judgement(
+def judged(target: Target, before: float, asked: int | None = None) -> Judgement:
+    return Judgement(
         tenant="default",
         base_model="fake",
         adapter_id="ad_1",
@@ -167,12 +165,33 @@ async def test_a_target_that_has_judged_too_often_is_an_error_before_anything_is
         e_value=1.0,
         helped=0,
         hurt=0,
-        before=0.0,
-        after=0.0,
+        before=before,
+        after=before,
         train=1,
         seconds=1.0,
-        record_ids=tuple(target.problems),
+        record_ids=tuple(target.problems)[:asked],
     )
+
+
+def test_a_target_that_is_nearly_all_answered_is_drawn_harder_as_long_as_there_is_harder(
+    target: Target,
+) -> None:
+    second = hard_enough(target, [judged(target, 0.97, 32)])
+    assert (target.level, second.level) == (1, 2)
+    assert not second.problems.keys() & target.problems.keys(), "other questions"
+    assert all(split_of(each.question) is Split.DEVELOPMENT for each in second.problems.values())
+    assert hard_enough(target, []) is target
+    assert hard_enough(target, [judged(target, 0.9, 32)]) is target
+    assert hard_enough(target, [judged(second, 0.97, 32)]) is target, "of other questions"
+    all_answered = [judged(each, 1.0, 32) for each in (target, second, target_named(NAME, 3))]
+    assert hard_enough(target, all_answered).level == 3 == target.suite.levels[-1]
+    assert hard_enough(target, [*all_answered[:2], judged(second, 0.1, 32)]).level == 3
+
+
+async def test_a_target_that_has_judged_too_often_is_an_error_before_anything_is_trained(
+    target: Target, memory: Records, registry: AdapterRegistry
+) -> None:
+    one = judged(target, before=0.0)
     trainer, spent = FakeTrainer(answer=learns(target)), JudgementList([one] * MOST_USES)
     run = Distiller(
         memory, registry, trainer, "fake", never, Settings(), judgements=spent, target=target
@@ -195,7 +214,7 @@ async def test_a_dry_run_says_what_would_judge(
 
 
 def test_questions_that_come_with_tools_are_asked_with_them() -> None:
-    found = target_named("tool_calls", 8)
+    found = target_named("tool_calls", most=8)
     assert all(each.request["tools"] for each in found.questions("ann"))
     right = found.grading(never)
     assert all(right(each.rationale, each) for each in found.questions("ann"))
