@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from adaptation.learning.service.static_pass import StaticPass
 
 
+FILLED = 16
+"""Rows that an adapter has of a pass in bf16 on a CPU come to multiples of this: for each number of
+rows that it has not met oneDNN compiles its products anew, which takes a small model as long as
+they do."""
+
+
 class Base:
     """A base model that adapters are trained around."""
 
@@ -79,7 +85,7 @@ class Base:
 
     def learn_once(self, parts: Sequence[Part]) -> list[tuple[torch.Tensor, ...]]:
         """What `learn` does, without a graph."""
-        packed = Packed(parts, self.device)
+        packed = self._packed(parts)
         with self.on_stage(packed):
             losses = self._learn(packed) if self.is_known else self._learn_any(packed)
         for part in parts:
@@ -89,7 +95,7 @@ class Base:
     @torch.no_grad()
     def look(self, parts: Sequence[Part]) -> list[tuple[torch.Tensor, ...]]:
         """Return the losses alone."""
-        packed = Packed(parts, self.device)
+        packed = self._packed(parts)
         with self.on_stage(packed):
             if self.is_known:
                 losses, _ = self._head(packed, self.hidden(packed), learns=False)
@@ -144,6 +150,10 @@ class Base:
         )
         found: torch.Tensor = output.last_hidden_state[0]
         return found
+
+    def _packed(self, parts: Sequence[Part]) -> Packed:
+        is_compiled = self.device.type == "cpu" and self.dtype == torch.bfloat16
+        return Packed(parts, self.device, FILLED if is_compiled and self.packs else 1)
 
     def _learn(self, packed: Packed) -> torch.Tensor:
         hidden = self.hidden(packed)

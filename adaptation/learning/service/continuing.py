@@ -36,6 +36,8 @@ TOGETHER = 32
 """Tokens up to which a pass takes hardly longer than one of a single token: weights are read."""
 FEW = 0.75
 """Share of a cache's rows under way, at which those that ended leave it: what stays is copied."""
+ROWS = 8
+"""More rows stay in multiples of this, some that ended among them: see `reading.KEYS`."""
 
 
 def replies(base: Base, asked: Asked) -> Iterator[tuple[int, list[int]]]:
@@ -57,11 +59,18 @@ def replies(base: Base, asked: Asked) -> Iterator[tuple[int, list[int]]]:
             if all(each.has_ended for each in going):
                 break
             if sum(not each.has_ended for each in going) <= FEW * len(rows) or _is_full(cache):
-                left = [row for row, each in enumerate(rows) if not each.has_ended]
+                left = _left(rows)
                 rows, tokens = [rows[row] for row in left], [tokens[row] for row in left]
                 cache = cache.rows(left, cache.longest + GUESSED + MORE)
             read = _with_guesses(rows, tokens)
             logits = _read_on(base, read, cache)
+
+
+def _left(rows: Sequence[Reply]) -> list[int]:
+    """Return which rows stay: those under way, and of many some that fill them up."""
+    left = [row for row, each in enumerate(rows) if not each.has_ended]
+    ended = [row for row, each in enumerate(rows) if each.has_ended]
+    return left + ended[: -len(left) % ROWS] if len(left) > ROWS else left
 
 
 def _say(

@@ -58,8 +58,9 @@ class Piece:
 class Packed:
     """One pass over N rows with M targets: a row is a token, or one that examples share."""
 
-    def __init__(self, parts: Sequence[Part], device: torch.device) -> None:
-        of_parts = [pieces_of(part.examples) for part in parts]
+    def __init__(self, parts: Sequence[Part], device: torch.device, multiple: int = 1) -> None:
+        """Each part's rows are filled up to a `multiple`, by some that nothing is learned of."""
+        of_parts = [_filled(pieces_of(part.examples), multiple) for part in parts]
         pieces = [*chain.from_iterable(of_parts)]
         self.token_ids = torch.tensor(
             [[*chain.from_iterable(piece.token_ids for piece in pieces)]], device=device
@@ -82,6 +83,12 @@ def pieces_of(examples: Sequence[TrainingExample]) -> list[Piece]:
     shared = shared_prefix(examples)
     first = [Piece(examples[0], 0, shared)] if shared else []
     return [*first, *(Piece(example, shared, len(example.token_ids)) for example in examples)]
+
+
+def _filled(pieces: list[Piece], multiple: int) -> list[Piece]:
+    n = -_n_rows(pieces) % multiple
+    nothing = TrainingExample((0,) * n, (False,) * n)
+    return [*pieces, Piece(nothing, 0, n)] if n else pieces
 
 
 def n_rows(examples: Sequence[TrainingExample]) -> int:

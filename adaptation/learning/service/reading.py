@@ -16,6 +16,10 @@ from torch.nn.functional import scaled_dot_product_attention
 from adaptation.learning.service.kernels.plain import turned
 from adaptation.learning.service.places import Heads
 
+KEYS = 32
+"""Replies go on over keys in multiples of this: oneDNN compiles products in bf16 for each number of
+them, which takes longer than the product of some that nobody sees."""
+
 
 class Cache:
     """Keys and values of B rows, each (B, n_kv, room, D), a pair for every layer."""
@@ -117,7 +121,10 @@ class Next(Pass):
         places = cache.lengths[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
         self.token_ids, self.positions = tokens.reshape(1, -1), places.reshape(1, -1)
         self._rows = torch.arange(len(tokens), device=tokens.device)[:, None].expand_as(places)
-        self._places, self._longest = places, cache.longest + tokens.shape[1]
+        longest = cache.longest + tokens.shape[1]
+        self._places = places
+        self.longest = min(cache.room, -(-longest // KEYS) * KEYS)
+        """Keys that each row is held to, those behind its own left unseen."""
         self._masks: dict[int, torch.Tensor] = {}
 
     def attend(self, qkv: torch.Tensor, heads: Heads) -> torch.Tensor:
@@ -129,18 +136,18 @@ class Next(Pass):
         seen = []
         for kept, new in zip(self._cache.layer(heads, qkv), (k, v), strict=True):
             kept[self._rows, :, self._places] = new
-            seen.append(kept[:, :, : self._longest].flatten(0, 1))  # (B · n_kv, T, D)
+            seen.append(kept[:, :, : self.longest].flatten(0, 1))  # (B · n_kv, T, D)
         grouped = q.transpose(1, 2).reshape(n_rows * heads.n_kv, -1, heads.width)
-        scores = torch.bmm(grouped, seen[0].mT).view(n_rows, -1, n_tokens, self._longest)
+        scores = torch.bmm(grouped, seen[0].mT).view(n_rows, -1, n_tokens, self.longest)
         p = (scores.float() * heads.scale + self._mask(heads.window)).softmax(-1).to(q.dtype)
-        found = torch.bmm(p.view(-1, groups * n_tokens, self._longest), seen[1])
+        found = torch.bmm(p.view(-1, groups * n_tokens, self.longest), seen[1])
         by_head = found.view(n_rows, heads.n_q, n_tokens, heads.width)
         return by_head.transpose(1, 2).reshape(n_rows * n_tokens, -1)
 
     def _mask(self, window: int) -> torch.Tensor:
         """(B, 1, Q, T): −∞ for keys that a query does not see."""
         if window not in self._masks:
-            keys = torch.arange(self._longest, device=self._places.device)
+            keys = torch.arange(self.longest, device=self._places.device)
             back = self._places[..., None] - keys  # how far each key lies back
             mask = torch.zeros(back.shape, device=back.device)
             unseen = (back < 0) | (back >= window)

@@ -17,7 +17,7 @@ from adaptation.learning.service import choosing, continuing, decoding
 from adaptation.learning.service.base import Base
 from adaptation.learning.service.choosing import Choice
 from adaptation.learning.service.places import Heads
-from adaptation.learning.service.reading import Cache
+from adaptation.learning.service.reading import Cache, Next
 from adaptation.learning.service.reply import Asked, Reply
 from adaptation.learning.training.trainer import Draw, Generated
 from tests.adaptation.learning.models import KNOWN, VOCABULARY, example, model_of, randomised
@@ -279,6 +279,20 @@ def test_guesses_right_and_wrong_change_no_draw(
     monkeypatch.setattr(Reply, "guess", guess)
     assert said() == truth
     assert len(passes) <= MOST / 3
+
+
+def test_few_sizes_of_a_pass_are_met_while_many_replies_end_one_by_one() -> None:
+    rows = [Reply(place, [1], has_ended=place % 2 == 0) for place in range(50)]
+    left = continuing._left(rows)
+    assert len(left) == len(set(left)) == 32, "25 go on"
+    assert {place for place in range(50) if place % 2} < set(left)
+    assert continuing._left(rows[:9]) == [1, 3, 5, 7], "of few nobody stays who has ended"
+    cache = Cache(torch.arange(1, 5), 200)
+    sizes = set()
+    for _ in range(150):
+        sizes.add(Next(torch.zeros(4, 1, dtype=torch.int64), cache).longest)
+        cache.lengths += 1
+    assert sizes == {32, 64, 96, 128, 160}
 
 
 def test_what_is_cancelled_ends() -> None:

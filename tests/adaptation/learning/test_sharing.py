@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from adaptation.learning.service import base as base_module
 from adaptation.learning.service.asking import Ask, answer, mean
 from adaptation.learning.service.packing import Packed, Part, n_rows
 from adaptation.learning.service.places import Places, Segment
@@ -45,6 +47,26 @@ def test_a_pass_has_a_row_for_what_is_shared_and_for_each_other_token() -> None:
     assert sum(len(block.rows) for block in packed.places.keys.blocks) == 20 + 8 * 30 + 8 * 10
     keys = next(bucket.keys for bucket in packed.places.buckets if bucket.before.any())
     assert tuple(packed.token_ids[0][keys.rows[30:60]].tolist()) == examples[1].token_ids
+
+
+def test_rows_that_fill_a_pass_up_belong_to_nobody_and_teach_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    examples = beginning_alike(20, MANY[:7])
+    adapter = base_of("qwen3").adapter(1)
+    packed = Packed([Part(adapter, MANY[:1]), Part(adapter, examples)], CPU, 16)
+    assert [(share.start, share.end) for share in packed.shares] == [(0, 16), (16, 112)]
+    assert len(packed.targets) == 8 * 2
+    found = []
+    for multiple in (1, 16):
+        monkeypatch.setattr(base_module, "FILLED", multiple)
+        base = base_of("qwen3", torch.bfloat16)
+        adapter = randomised(base, 2, 0)
+        (losses,) = base.learn([Part(adapter, examples, 0.1)])
+        assert adapter.master.grad is not None
+        found.append((torch.cat(losses), adapter.master.grad.clone()))
+    for bare, filled in zip(*found, strict=True):
+        torch.testing.assert_close(filled, bare, rtol=0.02, atol=1e-3)
 
 
 def test_padding_depends_on_a_segment_alone() -> None:
