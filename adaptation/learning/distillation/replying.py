@@ -55,19 +55,6 @@ class Replying(GeneratingTrainer):
         """Run a job; see `Trainer.train`."""
         return await self._trainer.train(job, timeout_s, on_step, spent)
 
-    async def generate(
-        self,
-        conversations: Sequence[Conversation],
-        adapter_path: str | None,
-        max_new_tokens: int,
-        timeout_s: float,
-        on_step: OnStep | None = None,
-        draw: Draw | None = None,
-    ) -> list[str]:
-        """Continue every conversation: greedily, or by a draw."""
-        limits = max_new_tokens, timeout_s
-        return await self._replier.generate(conversations, adapter_path, *limits, on_step, draw)
-
     async def timed(
         self,
         conversations: Sequence[Conversation],
@@ -77,7 +64,7 @@ class Replying(GeneratingTrainer):
         on_step: OnStep | None = None,
         draw: Draw | None = None,
     ) -> Generated:
-        """Continue every conversation likewise, and tell how long that took."""
+        """Continue every conversation: greedily, or by a draw; see `GeneratingTrainer.timed`."""
         limits = max_new_tokens, timeout_s
         return await self._replier.timed(conversations, adapter_path, *limits, on_step, draw)
 

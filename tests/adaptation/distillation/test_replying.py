@@ -52,7 +52,7 @@ async def test_replies_are_one_s_and_all_else_is_the_other_s(tmp_path: Path) -> 
     drawn = Draw(seed=3)
     assert await both.generate(ASKED, *how) == ["under folder"]
     assert (await both.timed(ASKED, *how, drawn)).texts == ("under folder",)
-    assert replier.draws == [drawn]
+    assert replier.draws == [None, drawn]
     answered = (*ASKED[0].messages, Message(role="assistant", content="yes"))
     learned: list[Conversation] = [spoken(*answered)]
     job = TrainingJob(conversations=tuple(learned), output_dir=str(tmp_path))
