@@ -35,7 +35,7 @@ _SYMBOL = re.compile(
 )
 """What a value can be the value of: `x`, `x_1`, `f(2)`, `P(A)`."""
 _ARITHMETIC = {r"\times": "*", r"\cdot": "*"}
-_HYPHENED = ["number", "sign", "number", "sign", "number"]
+_HYPHENED = re.compile("[0-9]+-[0-9]+/[0-9]+")
 _ABOUT = frozenset({"≈", "~", "about", "approximately", "roughly", "around", "exactly", "nearly"})
 
 
@@ -157,7 +157,7 @@ class ValueParser(QuantityParser):
         lone = key if number is None and _SYMBOL.fullmatch(key) else ""
         side = Side(key, number, terms, lone=lone, has_symbols=number is None and has_symbols(key))
         whole = self.with_unit(side)
-        if whole.unit and [token.kind for token in consumed] == _HYPHENED:
+        if whole.unit and _HYPHENED.fullmatch("".join(token.text for token in consumed)):
             raise UnreadableError("5-1/8 inches is a mixed number, 5 - 1/8 a difference")
         if whole.number != number and {"+", "-"} & {token.text for token in consumed[1:]}:
             raise UnreadableError("of 2-3 million only one number is in millions")
