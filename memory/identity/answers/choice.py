@@ -6,6 +6,7 @@ import re
 
 from memory.identity.answers.answer import Answer
 from memory.identity.answers.deliberation import conclusion
+from memory.identity.answers.denial import standing
 from memory.identity.answers.excluded import judged, without_excluded
 from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_expression, undecorate
 from memory.identity.answers.json_value import parse_json, whole_container
@@ -13,7 +14,7 @@ from memory.identity.answers.lexer import plain
 from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
 
-_DECORATION = re.compile(r"[*_`$]+")
+_DECORATION = re.compile(r"[*_`$✅✓✔☑]+")
 _LETTER_ONLY = re.compile(r"(?:(?:option|choice) ?)?[(\[]?([A-J])[)\].:]?", re.IGNORECASE)
 _LETTER_THEN_TEXT = re.compile(
     r"(?:(?:option|choice)[ ])?"
@@ -27,23 +28,24 @@ _NAMED = re.compile(
 )
 """`A` and `I` are words as well."""
 _AND_ANOTHER = re.compile(
-    r"\)?(?:[ ]?[,;]|,?[ ](?:and|or|&)|[ ]?[/&+])[ ]?\(?"
+    r"\)?(?:[ ]?[,;]|,?[ ]\(?(?:and|or|&)|[ ]?[/&+]|[ ]?(?=\(?[A-J]\)?(?:[.\s]|\Z)))[ ]?"
+    r"(?:(?:possibly|maybe|perhaps|also|probably|even)[ ])?\(?"
     r"(?:[B-HJ](?![A-Za-z'])|[AI](?![A-Za-z']|[ ][a-z])|I{2,3}\b|IV\b)"
 )
 _SEVERAL = re.compile(r"\(?[A-J]" + _AND_ANOTHER.pattern)
 _PARENTHESISED = re.compile(r"\(([A-J])\)")
 _IS_RIGHT = re.compile(
-    r"\(?\b([A-J])\)?[ ]is[ ](?:the[ ])?(?:only[ ])?(?:correct|right|best|answer|one)\b"
+    r"\(?\b([A-J])\)?[ ](?:is|seems)[ ](?:the[ ])?(?:only[ ])?(?:correct|right|best|answer|one)\b"
 )
 _EXPLAINED = re.compile(
     r"(?:option|choice) \(?([A-J])\)?|\(?([A-J])\) \S.*"
-    r"|([A-J]) [-–—] [A-Z][a-z].*"
+    r"|([A-J]) [-–—] [A-Z][a-z].*|([B-HJ]), I (?:think|believe|guess)\b.*"
     r"|([A-J]),? (?:[-–—] )?(?:(?<=[A-J], )|(?<=[-–—] )|(?<=[B-HJ] ))(?:because|since|as)\b.*",
     re.IGNORECASE,
 )
 _ARRIVED = re.compile(
-    r"(?:(?:^|[.,;!]\s)(?:so|thus|hence|therefore|solution|correct)[,:]?|\bit['’]s|\bgo(?:ing)?\swith"
-    r"|\bthink)\s\(?([A-HJ])\)?[.!]?\Z",
+    r"(?:(?:^|[.,;!]\s)(?:so|thus|hence|therefore|solution|correct|probably|definitely|certainly)[,:]?"
+    r"|\bit['’]s|\bgo(?:ing)?\swith|\bthink|\bwould\ssay|\bleaves)\s\(?([A-HJ])\)?[.!]?\Z",
     re.IGNORECASE,
 )
 _ASKED = re.compile(
@@ -64,7 +66,7 @@ _LEADING = re.compile(r"\(?([A-J])[).:](?:\s|$)")
 def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
     """Take the marked letter, else the last line's letter, else the one the text begins with."""
     del options
-    text = conclusion(text)
+    text = standing(conclusion(text))
     for value in marked_values(text):
         if not value or _SEVERAL.match(_DECORATION.sub("", value)):
             return None

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS
+from memory.identity.answers.units import SIGNS
 from memory.identity.answers.words import words
 
 if TYPE_CHECKING:
     from memory.identity.answers.quantity import QuantityParser
 
 _SCALES_ABROAD = words(
-    """mil mila mille mln bln mlrd mio mrd tausend hundert dutzend million millionen milliarde
+    """mil mila mille bln mlrd mio mrd tausend hundert dutzend million millionen milliarde
     milliarden millón millones milliard milliards milliers milhões bilhões milioni miliardi miljoen
     miljard docenas tens myriad googol"""
 )
@@ -27,8 +28,8 @@ _PARTS = words(
 )
 _OF_A_THOUSAND = words("permille permil percentile percentiles ths")
 _CHANGES_THE_NUMBER = """half halves third thirds quarter quarters fourth fourths fifth
-fifths eighth eighths tenth tenths hundredths plus minus times over by point squared cubed factorial
-pi e i mod than not if
+fifths eighth eighths tenth tenths hundredths score plus minus times over by point squared cubed
+factorial pi e i mod than not if
 hundredth thousandth thousandths millionth millionths twelfths sixteenths twentieths sixtieths lakh
 lakhs crore crores gross fold something binary hexadecimal hex octal
 through more less either else nor but choose remainder r st nd rd th
@@ -106,7 +107,7 @@ def _check_prose(parser: QuantityParser) -> None:
             raise UnreadableError("a word that turns the number into its opposite")
     if token.kind == "word" and token.text.lower() in _IN_PROSE | _NUMBERS_BESIDE:
         raise UnreadableError("a word that changes the number")
-    if token.text.lower() in ("to", "or", "through") and (after[:1].isdigit() or after in "$€£"):
+    if token.text.lower() in ("to", "or", "through") and (after[:1].isdigit() or after in SIGNS):
         raise UnreadableError("a range")
     if (token.text, after) in _MULTIPLIES or (token.text == "times" and after in NUMBER_WORDS):
         raise UnreadableError("it is multiplied, or raised")

@@ -28,6 +28,8 @@ NAMED = frozenset(FUNCTIONS | set(GREEK) | {"sqrt", "infinity"}) - {"sec", "inft
 COMMANDS = frozenset(FUNCTIONS | set(GREEK) | {"sqrt"})
 _IN_UNITS = {r"\cdot": "*", r"\times": "*"}
 MONEY_SCALES = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9, "bn": 10**9, "T": 10**12}
+PRICE_SCALES = MONEY_SCALES | {"m": 10**6, "mm": 10**6, "b": 10**9}
+"""After a currency, where no metre can follow: `$3.5 m`."""
 _AFTER = (Token("end", "", -1, -1, True),) * 16
 """After the last token, so that looking ahead needs no bounds."""
 

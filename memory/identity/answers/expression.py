@@ -15,7 +15,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from memory.identity.answers.collection import closing
-from memory.identity.answers.cursor import COMMANDS, MAX_DEPTH, MONEY_SCALES, NAMED
+from memory.identity.answers.cursor import COMMANDS, MAX_DEPTH, MONEY_SCALES, NAMED, PRICE_SCALES
 from memory.identity.answers.exact import (
     Terms,
     UnreadableError,
@@ -107,7 +107,7 @@ class ExpressionParser(PrimaryParser):
             return token.text in NAMED
         if token.text == "s" and not token.spaced and len(self.tokens[self.at - 1].text) == 4:
             raise UnreadableError("the 1960s are no number")
-        if token.text in MONEY_SCALES and (self.currency or self.is_scaled()):
+        if self.scale():
             return False
         if self.in_prose and token.spaced and (token.text in ("a", "I") or self._is_in_word(1)):
             return False
@@ -131,7 +131,12 @@ class ExpressionParser(PrimaryParser):
         after = self.peek(ahead)
         return after.kind in ("word", "other") and not after.spaced
 
-    def is_scaled(self) -> bool:
+    def scale(self) -> int:
+        """What a letter beside a number or a price multiplies it by; 0 where it is none."""
+        scales = PRICE_SCALES if self.currency else MONEY_SCALES if self._is_scaled() else {}
+        return scales.get(self.next.text, 0)
+
+    def _is_scaled(self) -> bool:
         """Whether a letter is a thousand, as what is counted follows: `1.2k people`."""
         after = self.peek(1)
         is_scale = self.next.text in MONEY_SCALES and not self.next.spaced

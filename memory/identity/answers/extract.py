@@ -7,14 +7,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from memory.identity.answers.answer import Answer
-from memory.identity.answers.canonical import read_value
 from memory.identity.answers.choice import extract_choice, leading_choice, letter_of
 from memory.identity.answers.code_block import extract_code
 from memory.identity.answers.deliberation import conclusion
-from memory.identity.answers.fold import undecorate
+from memory.identity.answers.denial import standing
 from memory.identity.answers.json_value import extract_json, whole_container
 from memory.identity.answers.markers import marked_values
-from memory.identity.answers.math_value import closing_answer, extract_math, read_marked
+from memory.identity.answers.math_value import (
+    alone,
+    bare_value,
+    closing_answer,
+    extract_math,
+    read_marked,
+)
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.regex_match import extract_regex
 from memory.identity.answers.spellings import known_spelling
@@ -22,7 +27,6 @@ from memory.identity.answers.tool_call import extract_tool
 from memory.identity.answers.whole_text import extract_text
 
 _INTEGER = re.compile(r"-?[0-9]{1,30}")
-_ARROW = re.compile(r"\A(?:=>|[∴⇒⟹→])\s?")
 Extractor = Callable[[str, AnswerOptions], Answer | None]
 
 EXTRACTORS: Mapping[str, Extractor] = MappingProxyType(
@@ -53,12 +57,13 @@ def _extract_auto(text: str, options: AnswerOptions, *, json_output: bool) -> An
         return Answer(text, str(int(text)), structured=True)
     body = conclusion(text)
     found = extract_json(body, options) if json_output else whole_container(body)
-    marks = marked_values(body)
-    if found := found or _marked(marks) or _bare(body):
+    said = standing(body)
+    marks = marked_values(said)
+    if found := found or _marked(marks) or _bare(said):
         return found
     if "" in marks:
         return extract_text(body, options)
-    if "```" not in body and "~~~" not in body and (found := closing_answer(body, lax=False)):
+    if "```" not in body and "~~~" not in body and (found := closing_answer(said, lax=False)):
         return found
     return extract_code(body, options) or extract_text(body, options)
 
@@ -73,20 +78,16 @@ def _marked(marks: list[str]) -> Answer | None:
 
 
 def _bare(body: str) -> Answer | None:
-    """A reply that is nothing but a value or a letter; one word at most says what is counted, as
-    `2 men left` and `2 dogs died` are sentences."""
-    value = undecorate(_ARROW.sub("", body.strip(), count=1))
+    """A reply that is nothing but a value or a letter."""
+    value = alone(body)
     if letter := leading_choice(value):
         return _letter(letter)
-    if len(value) > 60 or "\n" in value or value.startswith("- "):  # a bullet, or a minus
-        return None
     letter = letter_of(value) if len(value) <= 4 else None
     if letter:
         return _letter(letter)
-    if spelling := known_spelling(value):
+    if len(value) <= 60 and (spelling := known_spelling(value)):
         return Answer(value, spelling, structured=True)
-    side = read_value(value, max_words=1)
-    return None if side is None else Answer(value, side.named.key, structured=True)
+    return bare_value(body)
 
 
 def _letter(letter: str) -> Answer:

@@ -43,9 +43,10 @@ _WRAPPERS = (
     ('"', '"'),
     ("'", "'"),
     ("*", "*"),
+    ("_", "_"),
 )
 _OPENINGS = frozenset(opening[0] for opening, _ in _WRAPPERS)
-_EMPHASIS = ("**", "__", '"', "'", "*")
+_EMPHASIS = ("**", "__", '"', "'", "*", "_")
 HYPHENS = dict.fromkeys("‐‑‒﹣－", "-")
 """Hyphens that do not break a line, and wide ones: each is also a minus."""
 INVISIBLE = dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", "")

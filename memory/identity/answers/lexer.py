@@ -85,10 +85,12 @@ _TOKEN = re.compile(
       (?P<power>[eE][-+]?[0-9]{1,12}(?![A-Za-z0-9]|\.[0-9]))?
     |(?P<word>[A-Za-zµΩ]{1,80}|°[CF](?![A-Za-z]))
     |(?P<command>\\(?:[A-Za-z]{1,30}|[,;:! ])|\\[{}|\\&%$#_])
-    |(?P<sign><=|>=|!=|:=|[-+*/^_=<>()\[\]{}|!%,;:.~≈&°$€£¥₹])
+    |(?P<sign><=|>=|!=|:=|[-+*/^_=<>()\[\]{}|!%,;:.~≈&°$€£¥₹₽₩₺₫₱₦฿₪₴₿])
     |(?P<other>\S)""",
     re.VERBOSE,
 )
+_DASHED_MINUS = re.compile(r"(?<=\b(?:is) )—(?=[0-9$\\])|(?<=[=:] )—(?=[0-9$\\])")
+"""`It is —5`; a dash elsewhere separates what is said."""
 _DISPLAY = re.compile(r"\$\$([^$\n]{1,300})\$\$")
 _MATH = re.compile(r"\$([^$\n]{1,300})\$")
 _FACTORIAL = re.compile(r"\\([(\[])([^\\]{0,200}[0-9A-Za-z)]!)\s?\\[)\]]")
@@ -117,7 +119,7 @@ def plain(text: str) -> str:
         text = _SUPERSCRIPT_RUN.sub(lambda run: f"^{{{run[0].translate(_SUPERSCRIPTS)}}}", text)
         text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run[0].translate(SUBSCRIPTS)}}}", text)
         text = _THIN_GROUP.sub(lambda found: _THIN.sub("", found[0]), text.replace("’", "'"))
-        text = text.translate(_PLAIN)
+        text = _DASHED_MINUS.sub("-", text).translate(_PLAIN)
     if "'" in text or "′" in text:
         text = _FEET.sub(r"\1 ft \2 in", text)
     if "!" in text:

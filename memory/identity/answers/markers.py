@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 
 from memory.identity.answers.boxes import last_boxed
-from memory.identity.answers.denial import is_denied
+from memory.identity.answers.denial import is_denied, is_taken_back
 from memory.identity.answers.factorial import before_full_stop
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
-_ANSWER_BEGINS = re.compile(r"[<\[](?:final_?)?answer[>\]]", re.IGNORECASE)
-_ANSWER_ENDS = re.compile(r"[<\[]/(?:final_?)?answer[>\]]", re.IGNORECASE)
+_TAG = "(?:final_?)?answer|final(?:_?result)?"
+_ANSWER_BEGINS = re.compile(rf"<(?:{_TAG})>|\[(?:final_?)?answer\]", re.IGNORECASE)
+_ANSWER_ENDS = re.compile(rf"</(?:{_TAG})>|\[/(?:final_?)?answer\]", re.IGNORECASE)
+_LEFT_OPEN = re.compile(
+    rf"(?:\A|[\n.!?:>]\s{{0,3}})<(?:{_TAG})>\s{{0,3}}([^\n<>]{{1,80}})\s*\Z", re.I
+)
+"""A caller may stop a reply at the tag that would close it."""
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
@@ -42,13 +47,18 @@ _ABROAD = re.compile(
 """The same in German, French, Spanish, Portuguese, Italian, Dutch, Russian, Chinese, Japanese and
 Korean."""
 _HEADING = re.compile(
-    r"^[ \t]{0,3}(?:#{1,6}[ ]|\*\*)[^\n]{0,40}?\banswer[ :*_]{0,5}\n\s{0,8}",
+    r"^[ \t]{0,3}(?:(?:#{1,6}[ ]|\*\*)[^\n]{0,40}?\b|(?:final[ ])?)answer[ :*_]{0,5}\n\s{0,8}",
     re.IGNORECASE | re.MULTILINE,
 )
 _DASHED = re.compile(r"^[*_# ]{0,6}(?:final[ ])?answer[*_]{0,2}[ ][-–—][ ]", re.I | re.M)
 _OF_A_PART = re.compile(r"\((?:[b-h]|ii|iii|iv)\)|\bpart[ ](?:[b-h]|[2-9])\b")
 """It is one of several answers."""
-_COPULA = re.compile("(?<=[0-9A-Za-z)$}])\\s?(?:です|입니다|이다|だ)(?=[。.]?\\s*\\Z)")
+_AND_A_PART = re.compile(r"\A[^()]{0,20}[0-9][^()]{0,60}\s\((?:[b-h]|ii|iii|iv)\)[^()]{0,60}[0-9]")
+"""`5 and to (b) is 6`."""
+_IN_PARTS = re.compile(r"\s{0,3}\(?(?:a|i)\)[^\n]{1,200}\n\s{0,3}\(?(?:b|ii)\)", re.I)
+_COPULA = re.compile(
+    r"(?:(?<=\S)(?:です|입니다)|(?<=[0-9A-Za-z)$}])\s?(?:です|입니다|이다|だ))(?=[。.]?\s*\Z)"
+)
 """After the value, in Japanese and Korean."""
 _SPOKEN = (_ANSWER_IS, _OPTION_IS, _ABROAD, _HEADING, _DASHED)
 _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
@@ -87,12 +97,18 @@ def marked_values(text: str) -> list[str]:
 
 
 def _last_tagged(text: str) -> tuple[int, str] | None:
-    """The last `<answer>`, as models are taught to end."""
-    ends = [found.start() for found in _ANSWER_ENDS.finditer(text)]
-    begins = max(0, ends[-1] - MAX_VALUE_CHARS) if ends else 0
-    openings = [*_ANSWER_BEGINS.finditer(text, begins, ends[-1])] if ends else []
-    value = undecorate(text[openings[-1].end() : ends[-1]]) if openings else ""
-    return (openings[-1].start(), value) if value else None
+    """The last `<answer>`, as models are taught to end; its value is empty where it is denied."""
+    if left_open := _LEFT_OPEN.search(text, max(0, len(text) - 120)):
+        return left_open.start(1), undecorate(left_open[1])
+    ends = [*_ANSWER_ENDS.finditer(text)]
+    if not ends:
+        return None
+    last = ends[-1].start()
+    openings = [*_ANSWER_BEGINS.finditer(text, max(0, last - MAX_VALUE_CHARS), last)]
+    value = undecorate(text[openings[-1].end() : last]) if openings else ""
+    if not value:
+        return None
+    return openings[-1].start(), "" if is_taken_back(text, ends[-1].end()) else value
 
 
 def _last_hashes(text: str) -> tuple[int, str] | None:
@@ -103,7 +119,9 @@ def _last_hashes(text: str) -> tuple[int, str] | None:
         if found.end() == len(text) or not _WORD.search(found[1]):
             last = found
     value = undecorate(last[1]) if last else ""
-    return (last.start(), value) if last and value else None
+    if last is None or not value:
+        return None
+    return last.start(), "" if is_taken_back(text, last.end()) else value
 
 
 def _last_spoken(text: str) -> tuple[int, str] | None:
@@ -111,7 +129,8 @@ def _last_spoken(text: str) -> tuple[int, str] | None:
     marks = [found for mark in _SPOKEN for found in mark.finditer(text)]
     for found in sorted(marks, key=lambda mark: mark.end(), reverse=True):
         said = text[found.end() : found.end() + MAX_VALUE_CHARS]
-        if _OF_A_PART.search(found[0]) or is_denied(text, found.start(), found.end()):
+        is_part = _OF_A_PART.search(found[0]) or _IN_PARTS.match(said)
+        if is_part or is_denied(text, found.start(), found.end()):
             return found.start(), ""
         if _opens_block(said, begins_line="\n" in found[0]):
             return None
@@ -119,9 +138,9 @@ def _last_spoken(text: str) -> tuple[int, str] | None:
         if line.strip() in _DISPLAYS:
             displayed = _displayed(said.lstrip())
             return (found.start(), displayed) if displayed else None
-        value = undecorate(_COPULA.sub("", undecorate(_first_clause(line)).strip("*")))
+        value = undecorate(_COPULA.sub("", undecorate(_first_clause(line)).strip("*_")))
         if value:
-            return found.start(), value
+            return found.start(), "" if _AND_A_PART.search(value) else value
     return None
 
 

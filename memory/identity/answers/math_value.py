@@ -11,6 +11,7 @@ from memory.identity.answers.answer import Answer
 from memory.identity.answers.bounds import is_bounded
 from memory.identity.answers.canonical import canonical, read_value
 from memory.identity.answers.deliberation import conclusion
+from memory.identity.answers.denial import standing
 from memory.identity.answers.equation import is_bare
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 from memory.identity.answers.lexer import plain
@@ -26,6 +27,8 @@ from memory.identity.answers.sentence import (
 
 SHORT = 200
 """Characters of a reply that is read as a statement of its value, in kind `auto`."""
+_ARROW = re.compile(r"\A(?:(?:=>|[∴⇒⟹→])\s?|A:\s(?=[-−–$(\\]{0,3}[0-9]))")
+_CHOSEN = re.compile(r"\s{0,3}(?:\([A-E]\)|[A-E]\))\s{1,3}(?=\S)")
 _PROSE = re.compile(r"[A-Za-z]{2,}[^A-Za-z]+[A-Za-z]{2,}|^[A-Za-z]{2,}[ ]")
 _EXPLAINS = re.compile(
     r"\s{0,9}[*_#]{0,4}\s?(?:explanation|reasoning|because|reason|working"
@@ -38,10 +41,21 @@ _OF_A_PART = re.compile(
     re.IGNORECASE,
 )
 """It is one of several answers: `(b) 6`, `Part 2: 6`."""
+_LABELLED = re.compile(
+    r"[-*•\s]{0,4}[A-Za-z][A-Za-z '()_-]{0,40}[*_]{0,2}:[*_]{0,2}\s{0,3}"
+    r"[-−–$€£(\\*]{0,3}[0-9][^:\n]{0,40}"
+)
+_CONCLUDING = re.compile(
+    r"\b(?:totals?|sum|answer|result|final|left|remain|remaining|overall|altogether|difference|net"
+    r"|therefore|thus|hence|so|solution|conclusion|ans)\b",
+    re.IGNORECASE,
+)
+"""Of the labels of a list, one that says that its value comes of the others."""
 _SAYS_SOMETHING = re.compile(r"[^\s?.!_…-]")
 _NO_ANSWER = re.compile(
     r"(?:(?:(?:definitely |certainly |clearly |probably |surely )?(?:not|never)"
-    r"|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
+    r"|neither|no longer|anything but|other than|nowhere near|unknown|unclear|helpful|correct"
+    r"|incorrect|right|wrong|clear|useful"
     r"|here|below|above|as follows|based|i don['’]?t|i do not|i['’]m not|i am not|unsure|given"
     r"|found|also|going|in the|too|really|quite|obvious|simple)\b|\.{2,})",
     re.IGNORECASE,
@@ -51,14 +65,35 @@ _NO_ANSWER = re.compile(
 def extract_math(text: str, options: AnswerOptions) -> Answer | None:
     """Take the last mark, else the value that the last sentence states."""
     del options
-    text = conclusion(text)
+    text = standing(conclusion(text))
     for value in marked_values(text):
         if not value:
             return None
-        answer = read_marked(value)
+        answer = _behind_letter(value) or read_marked(value)
         if answer is not None:
             return answer
-    return closing_answer(text, lax=True)
+    return bare_value(text) or closing_answer(text, lax=True)
+
+
+def _behind_letter(value: str) -> Answer | None:
+    """The value of a choice that is marked with its letter: `(C) 14`."""
+    letter = _CHOSEN.match(plain(value)) if len(value) <= MAX_VALUE_CHARS else None
+    return bare_value(plain(value)[letter.end() :]) if letter else None
+
+
+def alone(body: str) -> str:
+    """What a reply says, without decoration, and without what only introduces it."""
+    return undecorate(_ARROW.sub("", body.strip(), count=1))
+
+
+def bare_value(body: str) -> Answer | None:
+    """A reply that is nothing but a value; one word at most says what is counted, as `2 men left`
+    and `2 dogs died` are sentences."""
+    value = alone(body)
+    if len(value) > 60 or "\n" in value or value.startswith("- "):  # a bullet, or a minus
+        return None
+    side = read_value(value, max_words=1)
+    return None if side is None else Answer(value, side.named.key, structured=True)
 
 
 def read_marked(value: str) -> Answer | None:
@@ -87,6 +122,8 @@ def read_marked(value: str) -> Answer | None:
 
 def closing_answer(text: str, *, lax: bool) -> Answer | None:
     """Read the value that the end of a reply states, or that is its first line."""
+    if _lists_parts(text):
+        return None
     for sentence in closing_sentences(text):
         if _OF_A_PART.match(sentence):
             return None
@@ -95,6 +132,15 @@ def closing_answer(text: str, *, lax: bool) -> Answer | None:
             return Answer(found.text, found.key, structured=True)
         break
     return _leading(text)
+
+
+def _lists_parts(text: str) -> bool:
+    """Whether it is one line for each of several values: `Width: 5`, `Height: 6`."""
+    lines = [line for line in text[-MAX_VALUE_CHARS:].splitlines() if line.strip()]
+    if len(lines) < 2 or len(text) > MAX_VALUE_CHARS:
+        return False
+    labels = [_LABELLED.fullmatch(line) for line in lines]
+    return all(labels) and _CONCLUDING.search(lines[-1]) is None
 
 
 def _may_state(text: str, sentence: str) -> bool:

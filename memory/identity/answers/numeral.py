@@ -23,12 +23,26 @@ class NumeralParser(Cursor):
     def mixed(self) -> Terms:
         """A number, perhaps with a proper fraction after it: 3 1/2, 3\\frac{1}{2}."""
         whole_text = self.next.text
+        if (share := self._share()) is not None:
+            return share
         value = self.number()
         part = self.fraction_after(whole_text)
         if part is None:
             return value
         self.seen.is_rich = True
         return self.calculator.add(value, constant(part))
+
+    def _share(self) -> Terms | None:
+        """The fraction of `1/2%`, which is no 1 / (2%)."""
+        above, *rest = (self.peek(ahead) for ahead in range(4))
+        if [each.text for each in rest[::2]] != ["/", "%"] or rest[0].spaced or rest[1].spaced:
+            return None
+        part = _proper(above.text, rest[1].text)
+        if part is None:
+            return None
+        self.at += 3
+        self.seen.is_rich = True
+        return constant(part)
 
     def fraction_after(self, whole: str) -> Fraction | None:
         if (self.next.kind != "number" and self.next.text != r"\frac") or not whole.isdigit():

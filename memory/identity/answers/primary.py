@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from memory.identity.answers.cursor import FUNCTIONS, GREEK, NAMED
@@ -13,10 +14,26 @@ from memory.identity.answers.exact import (
     rational,
     spelled,
 )
+from memory.identity.answers.lexer import Token
 from memory.identity.answers.numeral import NumeralParser
 from memory.identity.answers.units import CODES, SIGNS
+from memory.identity.answers.verbs import STATING
 
 _MAY_BE_FUNCTION = frozenset("fghFG")
+
+
+_JOINS = frozenset(["+", "-", "*", "/", "^", r"\times", r"\cdot"])
+
+
+def is_accountants(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a price stands alone in brackets, as accountants write what is negative."""
+    texts = [token.text for token in tokens[at : at + 4]]
+    if len(texts) < 4 or texts[0] != "(" or texts[1] not in SIGNS or texts[3] != ")":
+        return False
+    before = tokens[at - 1] if at else None
+    if before is not None and before.text not in STATING:
+        return False
+    return tokens[at + 4].text not in _JOINS if at + 4 < len(tokens) else True
 
 
 class PrimaryParser(NumeralParser):
@@ -29,6 +46,8 @@ class PrimaryParser(NumeralParser):
         if token.kind == "word":
             return self.word()
         if token.text == "(":
+            if is_accountants(self.tokens, self.at):
+                raise UnreadableError("($200) is a loss of $200")
             self.at += 1
             value = self.sum()
             self.expects(")")

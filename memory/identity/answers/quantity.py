@@ -10,16 +10,15 @@ from fractions import Fraction
 
 from memory.identity.answers.compound import Part, total
 from memory.identity.answers.counted import counted
-from memory.identity.answers.cursor import MONEY_SCALES
 from memory.identity.answers.exact import UnreadableError, constant, rational
 from memory.identity.answers.expression import ExpressionParser
 from memory.identity.answers.fraction_words import begins_part, read_added_part, read_part
 from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS, read_number_words
 from memory.identity.answers.relation import Side
-from memory.identity.answers.units import CODES, read_unit, unit_name
+from memory.identity.answers.units import CODES, SIGNS, read_unit, unit_name
 
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
-    "trillion": 10**12, "dozen": 12,
+    "trillion": 10**12, "dozen": 12, "mn": 10**6, "mln": 10**6, "bn": 10**9,
 }  # fmt: skip
 _SCALES |= {f"{name}s": scale for name, scale in _SCALES.items()}
 _PERCENT = frozenset(["percent", "percents", "pct", "prozent", "procent"])
@@ -30,7 +29,7 @@ _RATES = {"hourly": "h", "daily": "day", "weekly": "week", "monthly": "month", "
 _SHARED_SIGNS = frozenset(["USD", "JPY"])
 _COUNTS = re.compile(r"[0-9]|\\pi")
 _AFTER_INCHES = frozenset(["long", "wide", "tall", "high", "deep", "thick", "by", "and", "or"])
-_BEGINS_UNIT = frozenset("/°€$£¥₹")
+_BEGINS_UNIT = frozenset(("/", "°", *SIGNS))
 
 
 class QuantityParser(ExpressionParser):
@@ -122,10 +121,9 @@ class QuantityParser(ExpressionParser):
 
     def _scaled(self, number: Fraction) -> Fraction:
         """A number with what makes it another: `$5k`, `5 million`, `5 and a half`, `5 percent`."""
-        attached = MONEY_SCALES.get(self.next.text) if self.currency or self.is_scaled() else None
-        if attached:
+        if scale := self.scale():
             self.at += 1
-            number *= attached
+            number *= scale
         while self.next.text.lower() in _SCALES and self.next.kind == "word":
             number *= _SCALES[self.next.text.lower()]
             self.at += 1

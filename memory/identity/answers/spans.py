@@ -14,8 +14,9 @@ from memory.identity.answers.cursor import GREEK
 from memory.identity.answers.equation import is_symbol
 from memory.identity.answers.exact import Calculator, UnreadableError
 from memory.identity.answers.lexer import Token
-from memory.identity.answers.moment import MONTHS
+from memory.identity.answers.moment import MONTHS, date
 from memory.identity.answers.number_words import NUMBER_WORDS, begins_number, goes_back
+from memory.identity.answers.primary import is_accountants
 from memory.identity.answers.relation import Side
 from memory.identity.answers.units import CODES, SIGNS, unit_name
 from memory.identity.answers.value import ValueParser
@@ -27,7 +28,7 @@ _OR_SO = frozenset({"or", "ish", "perhaps", "maybe"})
 _LABELS = frozenset(
     words(
         """step question problem part option case example figure table chapter page equation
-        method round level grade section note exercise line room type no number"""
+        method verse round level grade section note exercise line room type no number"""
     )
 )
 _ORDINALS = frozenset({"st", "nd", "rd", "th"})
@@ -35,8 +36,9 @@ _FUNCTIONS = frozenset(words("sin cos tan log ln"))
 _BEGINNINGS = frozenset(
     words(r"\frac \sqrt \binom \pi \{ \pm \ln \log \sin \cos \tan \begin \infty")
 )
-_JOINING = frozenset([r"+", r"*", r"/", r"^", r"<", r"<=", r">=", r"\cdot", r"\times"])
-_OPERATORS = frozenset(["+", "-", "*", "/", "^", "=", "<", ">", "<=", ">="])
+_JOINING = frozenset([r"+", r"*", r"/", r"^", r"<", r"<=", r">=", r"!=", r"\cdot", r"\times"])
+_OPERATORS = frozenset(["+", "-", "*", "/", "^", "=", "<", ">", "<=", ">=", "!=", r"\in"])
+_SCALES_ABROAD = frozenset("十百千万萬亿億兆만억천백")
 MAX_FAILURES = 4
 MAX_STEPS = 150
 """In one sentence, for all that may be a value in it."""
@@ -115,7 +117,7 @@ def _is_label(tokens: Sequence[Token], at: int) -> bool:
         return False
     after = tokens[at + 1] if at + 1 < len(tokens) else None
     if after and after.text in _ORDINALS and not after.spaced:
-        return True
+        return date(tokens, at) is None  # the 1st of May
     before = tokens[at - 1] if at else None
     return before is not None and (before.text == "#" or before.text.lower() in _LABELS) and (
         at < 2 or tokens[at - 2].text.lower() not in ("the", "a", "total")
@@ -188,6 +190,8 @@ def _check_beginning(tokens: Sequence[Token], start: int) -> None:
         raise UnreadableError("half a dozen, or an hour and a half")
     if before and before.text == "and" and _is_one_unit(tokens[max(0, start - 3) : start - 1]):
         raise UnreadableError("an hour and thirty minutes")
+    if before is not None and is_accountants(tokens, start - 1):
+        raise UnreadableError("a loss")
     if before is not None and before.text in _JOINING:
         raise UnreadableError("a value that begins earlier")
     if before is not None and not tokens[start].spaced:
@@ -213,7 +217,7 @@ def _check_end(tokens: Sequence[Token], end: int) -> None:
         raise UnreadableError("a value that goes on")
     if after.text in _OR_SO and follows is not None and follows.text == "so":
         raise UnreadableError("about a value")
-    if not after.spaced and after.kind == "word":
+    if not after.spaced and (after.kind == "word" or after.text in _SCALES_ABROAD):
         raise UnreadableError("a word joined to a value")
 
 

@@ -17,7 +17,7 @@ from memory.identity.answers.words import words
 
 _FILLERS = frozenset(
     words(
-        """a an the about approximately around roughly exactly only just now also still then
+        """a an the out about approximately around roughly exactly only just now also still then
         therefore thus at to with us her him them you me total of up equal simply precisely
         nearly almost left over worth point points currently indeed already : ≈ about"""
     )

@@ -16,9 +16,9 @@ from memory.identity.answers.words import words
 _EXACT = """m cm mm km nm µm dm ; g kg mg µg ; s ms ns min h ; L mL dL cL kL ; Hz kHz MHz GHz ;
 W kW MW GW mW kWh Wh ; J kJ MJ cal kcal eV keV MeV ; N kN mN Pa kPa MPa atm bar mmHg ; K C V mV kV A
 mA F T Ω kΩ ; mol mmol ; B KB kB MB GB TB PB b kb Mb Gb KiB MiB GiB ; dB rpm ; lb lbs oz ft yd mi
-in ; mph kph mpg ; °C °F ° ; $ € £ ¥ ₹ ; rad sr ; hr hrs mins sec secs wk yr yrs bps Mbps Gbps px ;
-M ha ; ppm ppb psi lx lm Bq Sv nmi mcg cc Nm kn ; kgs Kg
-KG Km KM"""
+in ; mph kph mpg ; °C °F ° ; $ € £ ¥ ₹ ₽ ₩ ₺ ₫ ₱ ₦ ฿ ₪ ₴ ₿ ; rad sr ;
+hr hrs mins sec secs wk yr yrs bps Mbps Gbps px ; M ha ;
+ppm ppb psi lx lm Bq Sv nmi mcg cc Nm kn ; kgs Kg KG Km KM"""
 """Symbols, whose case counts; `MB` is no `Mb`."""
 _WORDS = {
     "m": "meter metre", "cm": "centimeter centimetre", "mm": "millimeter millimetre",
@@ -71,12 +71,14 @@ _SAME = {"lbs": "lb", "hr": "h", "hrs": "h", "mins": "min", "sec": "s", "secs": 
     "mcg": "µg", "cc": "cm^3", "Nm": "N*m", "psi": "lb/in^2", "rpm": "rev/min", "kn": "knot",
     "kgs": "kg", "Kg": "kg", "KG": "kg", "Km": "km", "KM": "km",
     "°": "degree", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR",
+    "₽": "RUB", "₩": "KRW", "₺": "TRY", "₫": "VND", "₱": "PHP", "₦": "NGN", "฿": "THB", "₪": "ILS",
+    "₴": "UAH", "₿": "bitcoin",
 }  # fmt: skip
-SIGNS: Mapping[str, str] = MappingProxyType({sign: _SAME[sign] for sign in "$€£¥₹"})
+SIGNS: Mapping[str, str] = MappingProxyType({sign: _SAME[sign] for sign in "$€£¥₹₽₩₺₫₱₦฿₪₴₿"})
 CODES = frozenset(
     words(
         """USD EUR GBP JPY INR CNY CHF CAD AUD RUB KRW MXN NZD HKD SGD BRL ZAR SEK NOK DKK PLN TRY
-        THB TWD"""
+        THB TWD VND PHP NGN ILS UAH"""
     )
 )
 _SYMBOLS = {name: _SAME.get(name, name) for name in _EXACT.replace(";", " ").split()}

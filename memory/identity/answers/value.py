@@ -36,6 +36,7 @@ _SYMBOL = re.compile(
 """What a value can be the value of: `x`, `x_1`, `f(2)`, `P(A)`."""
 _ARITHMETIC = {r"\times": "*", r"\cdot": "*"}
 _HYPHENED = re.compile("[0-9]+-[0-9]+/[0-9]+")
+_MAYBE_GROUPED = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _ABOUT = frozenset({"≈", "~", "about", "approximately", "roughly", "around", "exactly", "nearly"})
 
 
@@ -93,7 +94,7 @@ class ValueParser(QuantityParser):
             after = self.peek(1).text
             if after.isdigit() and not self.peek(1).spaced and "." in self.tokens[self.at - 1].text:
                 raise UnreadableError("points and commas that may mean either: 10.000,5")
-            if self.in_prose or self.peek(1).kind == "end":
+            if (self.in_prose and not self._is_symbol_ahead()) or self.peek(1).kind == "end":
                 return ""
             if after == "I" and self.peek(2).kind == "word":
                 return ""  # 14, I think
@@ -107,6 +108,7 @@ class ValueParser(QuantityParser):
         return ""
 
     def _is_symbol_ahead(self) -> bool:
+        """Whether an equation for a symbol follows: `x = 1, y = 2`."""
         return self.peek(1).kind in ("word", "command") and self.peek(2).text == "="
 
     def chain(self) -> Side:
@@ -159,6 +161,8 @@ class ValueParser(QuantityParser):
         whole = self.with_unit(side)
         if whole.unit and _HYPHENED.fullmatch("".join(token.text for token in consumed)):
             raise UnreadableError("5-1/8 inches is a mixed number, 5 - 1/8 a difference")
+        if whole.unit == "EUR" and any(_MAYBE_GROUPED.fullmatch(each.text) for each in consumed):
+            raise UnreadableError("1.250 € are as many thousands where they are paid")
         if whole.number != number and {"+", "-"} & {token.text for token in consumed[1:]}:
             raise UnreadableError("of 2-3 million only one number is in millions")
         return whole

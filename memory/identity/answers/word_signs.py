@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from memory.identity.answers.lexer import Token
 from memory.identity.answers.number_words import NUMBER_WORDS
+from memory.identity.answers.units import SIGNS
 
 _OPERATORS = {"plus": "+", "minus": "-", "times": "*", "equals": "="}
 _BY = {"divided": "/", "multiplied": "*"}
+_BEGINNINGS = frozenset((*SIGNS, r"\frac", r"\sqrt", r"\pi"))
 _WORDS = frozenset({*_OPERATORS, *_BY, "negative"})
 
 
@@ -28,7 +30,7 @@ def with_operators(tokens: list[Token]) -> list[Token]:
         if token.text in _BY and after == "by" and joins:
             token, skip = token._replace(kind="sign", text=_BY[token.text]), True
         elif token.text.lower() in ("minus", "negative") and (
-            after[:1].isdigit() or after.lower() in NUMBER_WORDS
+            after[:1].isdigit() or after.lower() in NUMBER_WORDS or after in _BEGINNINGS
         ):
             token = token._replace(kind="sign", text="-")
         elif token.text in _OPERATORS and is_before_value and joins:

@@ -117,3 +117,152 @@ def test_the_reasons_within_a_document_are_no_deliberation_before_its_end() -> N
 )
 def test_a_choice_in_other_words(text: str, letter: str | None) -> None:
     assert key_of(text, "choice") == letter
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("The speed is 3.0 * 10^8 m/s.", "3e8 m/s"),
+        ("The distance is 3*10^5 km.", "3e5 km"),
+        ("The net change is —5.", "-5"),
+        ("The profit is minus $40.", "-$40"),
+        (r"The slope is negative $\frac{3}{4}$.", "-3/4"),
+        ("The answer is ½%", "1/200"),
+        ("The rate is 3/4%.", "0.75%"),
+        ("The rate is 33 1/3%.", "1/3"),
+        ("It costs $3.5 m.", "$3500000"),
+        ("It costs $3.5mm.", "$3500000"),
+        ("They sold 1.5 bn.", "1500000000"),
+        ("It costs 500₽.", "RUB 500"),
+        ("The answer is ₩500.", "500 won"),
+        ("So x ≠ 3.", r"x \ne 3"),
+        ("The solution is x ∈ [1, 5).", r"x \in [1,5)"),
+        ("Thus, x = 1, y = 2.", "x=1, y=2"),
+        ("x = 1, y = 2", "x=1, y=2"),
+        ("A: 7", "7"),
+        ("3, 4", "3, 4"),
+        ("5 remainder 2", "5 R 2"),
+        ("<final>7</final>", "7"),
+        ("2 + 5 = 7.\n<answer>7", "7"),
+        ("The answer is _7_.", "7"),
+        ("The answer comes out to 7.", "7"),
+        ("Final Answer\n7", "7"),
+        ("The answer is ~~5~~ **7**.", "7"),
+        ("The answer is 5. ~~The answer is 7.~~", "5"),
+        ("12 apples\n7 pears\nTotal: 19", "19"),
+        ("Price: $20\nTax: $2\nTotal: $22", "$22"),
+        ("答えは東京です。", "東京"),
+        ("답은 사과입니다.", "사과"),
+        ("Answer: 5\nConfidence: 90%", "5"),
+        ("The total is 200 dollars ($200).", "$200"),
+        ("The price is $3.459 per gallon.", "$3.459"),
+        ("The answer is f(b) = 5.", "f(b)=5"),
+    ],
+)
+def test_values_in_other_spellings(text: str, value: str, kind: AnswerKind) -> None:
+    found = key_of(text, kind)
+    assert found is not None
+    assert agree(found, canonical(value))
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The balance is ($200).",
+        "Her account is $20 in the red.",
+        "He is $50 in debt.",
+        "Es kostet 1.250 Euro.",
+        "They sold 3万.",
+        "They sold 3억.",
+        "Width: 5\nHeight: 6",
+        "Tom: $5\nAnn: $6",
+        "x: 5\ny: 6",
+        "The answer to (a) is 5 and to (b) is 6.",
+        "Final answers:\n(a) 5\n(b) 6",
+        "So 5, x = 3.",
+    ],
+)
+def test_a_part_of_what_is_said_is_no_value(text: str, kind: AnswerKind) -> None:
+    assert key_of(text, kind) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(r"\boxed{\textbf{(C)}~14}", "14"), ("The answer is (C) 14.", "14")]
+)
+def test_a_value_behind_its_letter_is_the_value_of_kind_math(text: str, value: str) -> None:
+    assert key_of(text, "math") == value
+    assert key_of(text, "auto") == "c"
+
+
+def test_a_day_keeps_its_month() -> None:
+    assert key_of("It starts on the 1st of May 2024.", "math") == "2024-05-01"
+    assert key_of("He came 1st.", "math") is None
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|think|>5<|/think|>7",
+        "<scratch_pad>5</scratch_pad>7",
+        "<chain_of_thought>the answer is 5</chain_of_thought>7",
+        "<deliberation>the answer is 5</deliberation>7",
+        "<o1_thinking>5</o1_thinking>7",
+        "[REASONING]The answer is 5.[/REASONING]7",
+        "[THINKING]5[/THINKING]7",
+        "<思考>答案是5</思考>7",
+        "＜think＞5＜/think＞7",
+        "<ctrl94>thought\n5<ctrl95>7",
+        "```thinking\nthe answer is 5\n```\n7",
+        '<details type="reasoning" done="true"><summary>Thought</summary>5</details>\n7',
+        "<details><summary>Thinking</summary>the answer is 5</details>\n7",
+        "7\n<think>the answer is 5</think>",
+        "<think>5</think>7</s>",
+        "<think>5</think>7<|eot_id|>",
+        "<think>5</think>7<end_of_turn>",
+    ],
+)
+def test_more_marks_of_deliberation(text: str, kind: AnswerKind) -> None:
+    assert key_of(text, kind) == "7"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{"tag":"</think>","x":1}',
+        '{"think":"<think>5</think>","x":1}',
+        '["</think>",{"x":1}]',
+        '{"x":"a </think> b"}',
+    ],
+)
+def test_a_json_document_has_no_deliberation(document: str) -> None:
+    for kind in ("json", "auto"):
+        assert key_of(document, kind) == document  # type: ignore[arg-type]
+    assert key_of(f"<think>or 5?</think>{document}", "json") == document
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("Answer: B D", None),
+        ("Answer: (B)(D)", None),
+        ("Answer: B and possibly D", None),
+        ("Answer: B (or D)", None),
+        ("Answer: B, maybe D", None),
+        ("The answer is C... actually D.", None),
+        ("Answer: I would say C.", "c"),
+        ("Answer: I would not say C.", None),
+        ("Probably B.", "b"),
+        ("B, I think.", "b"),
+        ("C seems right.", "c"),
+        ("✅ B", "b"),
+        ("Eliminating A, C and D leaves B.", "b"),
+        ("The answer is ~~A~~ B.", "b"),
+        ("Answer: B I think", "b"),
+        ("Answer: B. A is wrong.", "b"),
+    ],
+)
+def test_more_ways_to_choose(text: str, letter: str | None) -> None:
+    assert key_of(text, "choice") == letter
