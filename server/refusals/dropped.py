@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from server.refusals.errors import ApiError
 from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 
+OURS = "adaptation"
 GUIDANCE = "use `structured_outputs`"
 GUIDED = MappingProxyType(
     {
@@ -38,6 +40,10 @@ ELSEWHERE = MappingProxyType(
 LENGTHS = ("max_new_tokens", "num_predict", "n_predict")
 """Other names of the number of tokens that are generated."""
 NO_HISTORY = "send the earlier messages"
+NO_COMPACTION = "nothing is compacted here"
+NO_SEARCH = "nothing is searched here"
+ONLY_TEXT = "only text is generated"
+OF_RESPONSES = ("background", "include", "max_tool_calls")
 INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         CHAT: {
@@ -52,11 +58,15 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "reasoning": "use `reasoning_effort`",
             "previous_response_id": NO_HISTORY,
             "conversation": NO_HISTORY,
-            "web_search_options": "nothing is searched here",
-            "audio": "only text is generated",
+            "web_search_options": NO_SEARCH,
+            "audio": ONLY_TEXT,
             "best_of": "a vote ranks its `n`",
             **dict.fromkeys(LENGTHS, "use `max_completion_tokens`"),
-            "prompt": "use `messages`",
+            **dict.fromkeys(("prompt", "input"), "use `messages`"),
+            **dict.fromkeys(OF_RESPONSES, f"use {RESPONSES}"),
+            **dict.fromkeys(("suffix", "prompt_embeds"), f"use {COMPLETIONS}"),
+            "context_management": NO_COMPACTION,
+            "truncation": "use `truncate_prompt_tokens`",
             "format": "use `response_format`",
             "thinking": "use `reasoning_effort`",
             "enable_thinking": 'use `chat_template_kwargs`: {"enable_thinking": …}',
@@ -72,6 +82,15 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "text": "use `response_format`",
             **dict.fromkeys(("tools", "tool_choice", "functions"), f"use {CHAT}"),
             **dict.fromkeys(("function_call", "instructions", "system"), f"use {CHAT}"),
+            **dict.fromkeys(("messages", "input"), f"use `prompt`, or {CHAT}"),
+            **dict.fromkeys(("chat_template", "chat_template_kwargs", "documents"), f"use {CHAT}"),
+            **dict.fromkeys(("add_generation_prompt", "continue_final_message"), f"use {CHAT}"),
+            **dict.fromkeys(OF_RESPONSES, f"use {RESPONSES}"),
+            **dict.fromkeys(("previous_response_id", "conversation"), NO_HISTORY),
+            "context_management": NO_COMPACTION,
+            "truncation": "use `truncate_prompt_tokens`",
+            "web_search_options": NO_SEARCH,
+            "audio": ONLY_TEXT,
         },
         RESPONSES: {
             **GUIDED,
@@ -88,7 +107,15 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "reasoning_effort": 'use `reasoning`: {"effort": …}',
             "logprobs": 'use `top_logprobs`, and "message.output_text.logprobs" in `include`',
             "prompt": "no templates are kept; use `instructions` and `input`",
-            "context_management": "nothing is compacted here",
+            "context_management": NO_COMPACTION,
+            "messages": "use `input`",
+            "verbosity": 'use `text`: {"verbosity": …}',
+            "web_search_options": NO_SEARCH,
+            "audio": ONLY_TEXT,
+            **dict.fromkeys(("suffix", "prompt_embeds"), f"use {COMPLETIONS}"),
+            **dict.fromkeys(("documents", "thinking_token_budget"), f"use {CHAT}"),
+            **dict.fromkeys(("add_generation_prompt", "continue_final_message"), f"use {CHAT}"),
+            **dict.fromkeys(("truncation_side", "return_token_ids"), f"use {CHAT}"),
             **dict.fromkeys(("n", "best_of", "echo", "use_beam_search"), f"use {CHAT}"),
             **dict.fromkeys(("min_tokens", "bad_words", "allowed_token_ids"), f"use {CHAT}"),
             **dict.fromkeys(("prompt_logprobs", "length_penalty"), f"use {CHAT}"),
@@ -129,6 +156,7 @@ AS_ALWAYS: Mapping[str, object] = MappingProxyType(
         "min_p": 0,
         "top_logprobs": 0,
         "logit_bias": {},
+        "truncation": "disabled",
     }
 )
 """Values that ask for what is done anyway."""
@@ -136,6 +164,7 @@ AS_ALWAYS: Mapping[str, object] = MappingProxyType(
 
 def refuse_dropped(path: str, body: Mapping[str, Any]) -> None:
     """Refuse what would be left out; raises `ApiError` (400)."""
+    _refuse_misspelt(body)
     advice = INSTEAD.get(path, {})
     guided = {param: GUIDANCE for param in body if advice and param.startswith("guided_")}
     for param, instead in {**guided, **advice}.items():
@@ -150,6 +179,14 @@ def refuse_dropped(path: str, body: Mapping[str, Any]) -> None:
         name = "response_format.schema"
         message = f"`{name}` is not available: use `response_format.json_schema.schema`"
         raise ApiError(400, message, param=name)
+
+
+def _refuse_misspelt(body: Mapping[str, Any]) -> None:
+    """Refuse Whet's own key in another spelling, as no engine or server knows it."""
+    for param in body:
+        if param[:1] in "aA" and param != OURS and get_close_matches(param.lower(), [OURS], 1, 0.8):
+            message = f"`{param}` is not available: use `{OURS}`"
+            raise ApiError(400, message, param=param)
 
 
 def _asks_for_something(param: str, body: Mapping[str, Any]) -> bool:

@@ -38,7 +38,8 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 
 def context_of(path: str = CHAT, settings: Settings | None = None, **body: Any) -> RequestContext:
-    full = {"model": "m", "messages": HELLO, **body}
+    asked = {} if path in (COMPLETIONS, RESPONSES) else {"messages": HELLO}
+    full = {"model": "m", **asked, **body}
     context = take_context(path, full, settings or Settings(), "default")
     assert context is not None
     return context
@@ -427,6 +428,8 @@ def test_any_other_temperature_is_passed_on(body: dict[str, Any]) -> None:
     assert given["temperature"] == body["temperature"]
 
 
+MISSPELT = ("adaption", "adaptations", "Adaptation", "adapation", "adaptation ")
+MESSAGES = "/v1/messages"
 FUNCTION = {"name": "f", "parameters": {}}
 
 
@@ -450,6 +453,21 @@ FUNCTION = {"name": "f", "parameters": {}}
         (RESPONSES, {"response_format": {"type": "json_object"}}, "response_format"),
         (RESPONSES, {"max_tokens": 5}, "max_tokens"),
         (RESPONSES, {"guided_json": {"type": "object"}}, "guided_json"),
+        (CHAT, {"input": "hi"}, "input"),
+        (CHAT, {"suffix": "."}, "suffix"),
+        (CHAT, {"background": True}, "background"),
+        (CHAT, {"truncation": "auto"}, "truncation"),
+        (COMPLETIONS, {"messages": HELLO}, "messages"),
+        (COMPLETIONS, {"include": ["message.output_text.logprobs"]}, "include"),
+        (COMPLETIONS, {"chat_template_kwargs": {"enable_thinking": False}}, "chat_template_kwargs"),
+        (COMPLETIONS, {"previous_response_id": "resp_1"}, "previous_response_id"),
+        (RESPONSES, {"messages": HELLO}, "messages"),
+        (RESPONSES, {"verbosity": "low"}, "verbosity"),
+        (RESPONSES, {"continue_final_message": True}, "continue_final_message"),
+        *((CHAT, {name: {"strategy": "plain"}}, name) for name in MISSPELT),
+        (COMPLETIONS, {"adaption": {}}, "adaption"),
+        (RESPONSES, {"adaption": {"strategy": "plain"}}, "adaption"),
+        (MESSAGES, {"adaption": {"strategy": "plain"}}, "adaption"),
     ],
 )
 def test_what_would_be_dropped_without_a_word_is_refused(
@@ -471,6 +489,10 @@ def test_what_would_be_dropped_without_a_word_is_refused(
         (COMPLETIONS, {"best_of": 1}),
         (COMPLETIONS, {"best_of": 2, "n": 2}),
         (RESPONSES, {"conversation": None}),
+        (CHAT, {"background": False, "include": [], "truncation": "disabled", "input": None}),
+        (CHAT, {"adapter": "a", "adapter_id": "b", "adapters": []}),
+        (COMPLETIONS, {"messages": [], "continue_final_message": False}),
+        (RESPONSES, {"messages": None, "truncation": "auto", "background": False}),
     ],
 )
 def test_what_asks_for_nothing_is_not_refused(path: str, body: dict[str, Any]) -> None:
