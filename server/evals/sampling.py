@@ -14,8 +14,10 @@ from server.evals.asking import Door, RefusedError
 from server.evals.specs import Completions, Responses, Template
 from server.requests.request_context import CHAT, RESPONSES
 
-NOT_TAUGHT = {"memory": {"write": False}}
-"""What is asked to be graded is not what the model is to learn from."""
+AS_A_TEST = {"memory": {"write": False, "reuse": False}}
+"""What is asked to be graded teaches nothing, and a record of the same question does not answer it:
+that record may be the item itself.
+"""
 ALIKE = ("seed", "temperature", "tools", "top_p", "text")
 """What responses call as evaluations do."""
 Names = Mapping[str, Any]
@@ -77,7 +79,7 @@ def _messages(source: Completions | Responses, item: Names) -> list[dict[str, An
 async def _chat(
     model: str, messages: list[dict[str, Any]], params: dict[str, Any], door: Door
 ) -> Sampled:
-    body = {"model": model, "messages": messages, "adaptation": NOT_TAUGHT, **params}
+    body = {"model": model, "messages": messages, "adaptation": AS_A_TEST, **params}
     completion = await door.ask(CHAT, body)
     choice = completion["choices"][0]
     message, text = choice["message"], choice["message"].get("content") or ""
@@ -103,7 +105,7 @@ async def _response(
         "model": model,
         "input": [_as_input(message) for message in messages],
         "store": False,
-        "adaptation": NOT_TAUGHT,
+        "adaptation": AS_A_TEST,
         **more,
         **({"max_output_tokens": most} if most else {}),
         **({"reasoning": {"effort": effort}} if effort else {}),

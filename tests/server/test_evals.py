@@ -128,6 +128,19 @@ async def test_nothing_that_is_graded_is_learned(server: Composed, client: Async
     assert [*server.memory.walk("default")] == []
 
 
+async def test_an_item_that_memory_holds_is_asked_all_the_same(
+    server: Composed, client: AsyncOpenAI
+) -> None:
+    known = ({"question": f"Say this: q{n}", "answer": "15"} for n in range(6))
+    lines = "\n".join(map(json.dumps, known))
+    assert (await server.http.post("/v1/memory/import", content=lines)).json()["imported"] == 6
+    found = await made(client)
+    for kind in ("completions", "responses"):
+        run = await client.evals.runs.create(found.id, data_source=source(kind))
+        items = await outputs(client, await ended(client, run))
+        assert {each.sample.output[0].content for each in items} == {"14"}, "the model's own word"
+
+
 async def test_all_graders_grade(client: AsyncOpenAI) -> None:
     judged: dict[str, Any] = {
         "model": MODEL,
