@@ -150,6 +150,7 @@ WALL_CLOCK = {
     "server/commands/memory_detached.py",
     "server/commands/scheduling.py",
     "server/jobs/estimate.py",
+    "server/jobs/work.py",
     "server/finetuning/job.py",
     "server/jobs/runner.py",
     "server/routes/expiry.py",

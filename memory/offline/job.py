@@ -54,6 +54,10 @@ class Progress(Frozen):
     done: int
     total: int
     """0: not known."""
+    began_at: float | None = None
+    """When the phase began; Unix seconds."""
+    began: int = 0
+    """How much of it was done by then."""
 
 
 class NewJob(Frozen):

@@ -158,11 +158,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _report_of(args: argparse.Namespace, result: dict[str, Any]) -> GenerationReport:
     """Return what came of the job, and print it where a person reads it."""
-    from adaptation.learning.distillation.comparison import StudentReport
-    from adaptation.learning.distillation.report import GenerationReport
+    from adaptation.learning.distillation.comparison import StudentReport, report_in
 
-    kind = GenerationReport if args.student is None else StudentReport
-    report = kind.model_validate(result)
+    report = report_in(result)
     if args.json != "-":
         print_fields(fields_of(report))
         if isinstance(report, StudentReport):

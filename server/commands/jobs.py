@@ -15,6 +15,7 @@ from server.commands.common import (
     command_parser,
     number_between,
     open_tables,
+    settings_of,
 )
 from server.commands.scheduling import list_or_remove
 from server.terminal import plain, print_fields, print_json, print_json_line, print_table
@@ -80,14 +81,15 @@ def _add_schedules(below: Subparsers) -> None:
 def _list(args: argparse.Namespace) -> int:
     with open_tables(args) as memory:
         found = memory.jobs.list(args.tenant, args.limit + 1)
+        waits = {job.id: _waits_for(args, memory, job) for job in found}
     shown = found[: args.limit]
     if args.json:
         print_json({"data": [_fields(job) for job in shown], "has_more": len(found) > args.limit})
     elif not shown:
         print("no jobs; `whet distill` makes one")
     else:
-        columns = ("id", "kind", "status", "progress", "created", "why not")
-        print_table(columns, [_row(job) for job in shown])
+        columns = ("id", "kind", "status", "created", "progress", "why not")
+        print_table(columns, [_row(job, waits[job.id]) for job in shown])
         if len(found) > args.limit:
             print(f"and older ones: `whet jobs list --limit {min(1000, 10 * args.limit)}`")
     return 0
@@ -95,7 +97,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     with open_tables(args) as memory:
-        return _say(args, memory.jobs.get(args.tenant, args.id))
+        return _say(args, memory, memory.jobs.get(args.tenant, args.id))
 
 
 def _logs(args: argparse.Namespace) -> int:
@@ -128,27 +130,65 @@ def _wish(name: str) -> Any:
         from memory.offline.job import Wish
 
         with open_tables(args) as memory:
-            return _say(args, memory.jobs.ask(args.tenant, args.id, Wish(name)))
+            return _say(args, memory, memory.jobs.ask(args.tenant, args.id, Wish(name)))
 
     return run
 
 
-def _say(args: argparse.Namespace, job: Job) -> int:
+def _say(args: argparse.Namespace, memory: LongTermMemory, job: Job) -> int:
     if args.json:
         print_json(_fields(job))
-    else:
-        moments = {name: getattr(job, name) for name in TIMES}
-        print_fields(_fields(job) | {name: at and _second(at) for name, at in moments.items()})
+        return 0
+    shown = _fields(job) | {
+        "progress": _progress(job) or None,
+        "waits_for": _waits_for(args, memory, job),
+        **{name: at and _second(at) for name in TIMES if (at := getattr(job, name))},
+    }
+    generation = _generation_of(job)
+    print_fields({**shown, "result": None, **generation} if generation else shown)
     return 0
+
+
+def _generation_of(job: Job) -> dict[str, object]:
+    """Return the report of a distillation as its own command prints it; empty without one."""
+    from memory.offline.job import JobKind, JobStatus
+
+    if job.kind is not JobKind.DISTILL or job.status is not JobStatus.SUCCEEDED:
+        return {}
+    from pydantic import ValidationError
+
+    from adaptation.learning.distillation.comparison import report_in
+    from server.commands.distill import fields_of
+
+    try:
+        return fields_of(report_in(job.result or {}))
+    except ValidationError:  # an older build wrote it
+        return {}
+
+
+def _waits_for(args: argparse.Namespace, memory: LongTermMemory, job: Job) -> str | None:
+    """Return for whom a job waits; the device is looked for only where one may."""
+    from memory.offline.job import JobStatus
+    from server.config import ConfigError
+    from server.jobs.device import TRAINS, lock_of_device
+    from server.jobs.waiting import waits_for
+
+    if job.status is not JobStatus.QUEUED or job.kind not in TRAINS:
+        return None
+    try:
+        return waits_for(memory.jobs, lock_of_device(settings_of(args)), job)
+    except ConfigError:  # the accelerator of the settings is another machine's
+        return None
 
 
 def _fields(job: Job) -> dict[str, Any]:
     return job.model_dump(mode="json")
 
 
-def _row(job: Job) -> tuple[object, ...]:
+def _row(job: Job, waits_for: str | None) -> tuple[object, ...]:
     created = f"{datetime.fromtimestamp(job.created_at, UTC):%Y-%m-%d %H:%M}"
-    return (job.id, job.kind, _status(job), _progress(job), created, plain(job.error or "", 60))
+    now = f"waits for {waits_for}" if waits_for else _progress(job)
+    return (job.id, job.kind, _status(job), created, now, plain(job.error or "", 60))
 
 
 def _status(job: Job) -> str:
@@ -164,19 +204,11 @@ def _progress(job: Job) -> str:
 
 def _line(event: JobEvent) -> str:
     level = "" if event.level == "info" else f"{event.level}: "
-    data = event.data or {} if event.type == "metrics" else {}
-    figures = "".join(
-        f", {name} {_figure(value)}" for name, value in data.items() if name != "step"
-    )
-    return f"{_second(event.at)}  {level}{plain(event.message)}{figures}"
+    return f"{_second(event.at)}  {level}{plain(event.message)}"
 
 
 def _second(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def _figure(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 _ACTIONS = {

@@ -167,7 +167,7 @@ class FineTuningJob(ABC, Generic[M]):
         """Tell of a step; of very many every second, or third."""
         self.work.progress("train", done, total)
         if figures and done % -(-total // MOST_STEPS_TOLD) == 0:
-            self.work.metrics(done, {**figures, "total_steps": total})
+            self.work.metrics(done, dict(figures), total)
 
     async def checkpoint(self, found: Checkpoint, folder: Path) -> None:
         """Name a checkpoint, and forget one that is older than the last few."""

@@ -12,10 +12,10 @@ def finish_of(job: Job) -> int | None:
 
     A phase that has just begun says nothing, and what follows it is not counted.
     """
-    if job.status is not JobStatus.RUNNING or job.progress is None or job.started_at is None:
+    now = job.progress
+    if job.status is not JobStatus.RUNNING or now is None or now.began_at is None:
         return None
-    done, total = job.progress.done, job.progress.total
-    if not 0 < done <= total:
+    if not now.began < now.done <= now.total:
         return None
-    passed = time.time() - job.started_at
-    return int(job.started_at + passed * total / done)
+    each_s = (time.time() - now.began_at) / (now.done - now.began)
+    return int(time.time() + each_s * (now.total - now.done))

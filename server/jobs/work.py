@@ -59,11 +59,16 @@ class Work:
         self._events: deque[NewEvent] = deque(maxlen=MOST_EVENTS)
         self._progress = self._told = job.progress
         self._flushing = threading.Lock()
+        self._began: dict[str, Any] = {}
+        """When the phase that it is at began, and how much of it was done by then."""
         self._lines, self._logged_at = Lines(QUIET_S), time.monotonic()
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Say how far the job is, at no cost: noted at the next beat, and now and then logged."""
-        self._progress = Progress(phase=phase, done=done, total=total)
+        before = self._progress
+        if before is None or before.phase != phase or before.done > done:
+            self._began = {"began_at": time.time(), "began": done}
+        self._progress = Progress(phase=phase, done=done, total=total, **self._began)
         self._on_progress(phase, done, total)
         line = self._lines.line(phase, done, total or None)
         if line is not None and time.monotonic() - self._logged_at >= QUIET_S:
@@ -76,10 +81,14 @@ class Work:
         """Say what its tenant should know; noted at the next beat."""
         self._events.append(NewEvent(message=message, level=level, data=data or None))
 
-    def metrics(self, step: int, figures: dict[str, Any]) -> None:
-        """Say what was measured at a step; noted at the next beat."""
-        data = {"step": step, **figures}
-        self._events.append(NewEvent(message=f"step {step}", type="metrics", data=data))
+    def metrics(self, step: int, figures: dict[str, Any], total_steps: int | None = None) -> None:
+        """Say what was measured at a step, 0 for the whole; noted at the next beat."""
+        data, at = {"step": step, **figures}, f"step {step}"
+        if total_steps is not None:
+            data, at = {**data, "total_steps": total_steps}, f"{at} of {total_steps}"
+        said = ", ".join(f"{name} {_figure(value)}" for name, value in figures.items())
+        message = f"{at}: {said}" if step else said
+        self._events.append(NewEvent(message=message, type="metrics", data=data))
 
     async def keep(self, result: dict[str, Any]) -> None:
         """Note what came of the job so far, and what was said of it."""
@@ -113,3 +122,7 @@ class Work:
     def _keep(self, result: dict[str, Any]) -> None:
         self.flush()
         self.memory.jobs.keep(self.job.id, self.holder, result)
+
+
+def _figure(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

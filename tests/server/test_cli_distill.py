@@ -112,6 +112,12 @@ def test_a_better_candidate_is_promoted_and_reported(
     job = next(each for each in listed if each["kind"] == "distill")
     assert main(["jobs", "logs", job["id"], "--json", *data[:2]]) == 0
     assert '"returns_points": 100.0' in capsys.readouterr().out
+    assert main(["jobs", "logs", job["id"], *data[:2]]) == 0
+    assert f"promoted: {report['reasons'][0]}" in capsys.readouterr().out
+    assert main(["jobs", "show", job["id"], *data[:2]]) == 0
+    shown = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert shown["decision"].strip() == "promoted", "as the command itself told it"
+    assert not [name for name in shown if name.startswith("result")]
     assert main(["adapters", "list", "--json", *data]) == 0
     assert json.loads(capsys.readouterr().out)["aliases"]["champion"] == report["adapter"]
 

@@ -12,6 +12,7 @@ from memory.history.files import NewFile
 from memory.memory import LongTermMemory
 from memory.offline.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
 from server.cli import main
+from server.jobs.device import held, lock_of
 from tests.server.composed import composed
 
 Capture = pytest.CaptureFixture[str]
@@ -102,7 +103,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     memory.jobs.claim("one")
     memory.jobs.advance(made.id, "one", Progress(phase="train", done=3, total=8))
     told = [NewEvent(message="begun"), NewEvent(message="odd", level="warn")]
-    figures = NewEvent(message="step 3", type="metrics", data={"step": 3, "train_loss": 0.25})
+    data = {"step": 3, "train_loss": 0.25}
+    figures = NewEvent(message="step 3: train_loss 0.25", type="metrics", data=data)
     memory.jobs.note(made.id, "one", [*told, figures])
     memory.close()
     return made
@@ -136,6 +138,35 @@ def test_a_job_is_shown_as_people_read_it(job: Job, capsys: Capture, tmp_path: P
     assert rows["result.checkpoints"] == '[{"step": 3}]'
     assert rows["ended_at"].startswith("20"), "a date, in place of seconds since 1970"
     assert "None" not in shown
+    assert "progress" not in rows, "it has ended"
+
+
+def test_a_long_list_is_left_to_programs(job: Job, capsys: Capture, tmp_path: Path) -> None:
+    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    figures = [{"step": step, "train_loss": 0.25} for step in range(27)]
+    memory.jobs.end(job.id, "one", JobStatus.SUCCEEDED, {"figures": figures})
+    memory.close()
+    assert "27, which --json shows" in said(capsys, "jobs", "show", job.id)
+    assert json.loads(said(capsys, "jobs", "show", job.id, "--json"))["result"] == {
+        "figures": figures
+    }
+
+
+def test_a_job_that_waits_says_for_whom(
+    job: Job, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHET_DEVICE_LOCKS", str(tmp_path))
+    monkeypatch.setenv("WHET_TRAINER_DEVICE", "cpu")
+    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    new = NewJob(tenant="default", kind=JobKind.DISTILL, request={})
+    queued = memory.jobs.create(new, 10)
+    memory.close()
+    assert "waits" not in said(capsys, "jobs", "list")
+    with held(lock_of(tmp_path, "cpu")) as lock:
+        lock.say(job.id)
+        assert f"waits for {job.id}" in said(capsys, "jobs", "list")
+        shown = said(capsys, "jobs", "show", queued.id)
+    assert ["waits_for", job.id] in [line.split() for line in shown.splitlines()]
 
 
 def test_logs_are_lines_oldest_first(job: Job, capsys: Capture) -> None:
@@ -143,7 +174,7 @@ def test_logs_are_lines_oldest_first(job: Job, capsys: Capture) -> None:
     assert [line.split("  ", 1)[1] for line in lines] == [
         "begun",
         "warn: odd",
-        "step 3, train_loss 0.25",
+        "step 3: train_loss 0.25",
     ]
 
 

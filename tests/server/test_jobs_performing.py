@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,7 +78,7 @@ async def test_what_a_kind_returns_and_said_is_kept(memory: LongTermMemory) -> N
     assert (ended.status, ended.result) == (JobStatus.SUCCEEDED, {"loss": 0.1})
     assert ended.progress is not None
     assert (ended.progress.phase, ended.progress.done) == ("train", 1)
-    assert told(work) == ["half of it", "step 1"]
+    assert told(work) == ["half of it", "step 1: loss 0.5"]
     assert not work.folder.exists()
 
 
@@ -229,12 +228,47 @@ def test_folders_of_jobs_that_are_done_are_deleted(memory: LongTermMemory) -> No
 def test_when_a_job_will_be_done_is_judged_by_its_phase(memory: LongTermMemory) -> None:
     work = begun(memory)
     assert finish_of(now(work)) is None
-    work.progress("train", 1, 4)
+    work.progress("load", 1, 1)
+    work.progress("train", 50, 100)  # what was done before a kill says nothing of how fast it goes
+    work.flush()
+    assert finish_of(now(work)) is None
+    work.progress("train", 60, 100)
     work.flush()
     job = now(work)
-    finish = finish_of(job)
+    assert job.progress is not None
+    began_at = job.progress.began_at
+    assert began_at is not None
+    long_ago = job.model_copy(
+        update={"progress": job.progress.model_copy(update={"began_at": began_at - 1000})}
+    )
+    finish = finish_of(long_ago)
     assert finish is not None
-    assert job.started_at is not None
-    assert finish <= job.started_at + 4 * (time.time() - job.started_at) + 1
+    assert 3999 <= finish - began_at < 4600, "ten took a thousand seconds, and forty are left"
     memory.jobs.end(job.id, "one", JobStatus.SUCCEEDED)
     assert finish_of(now(work)) is None
+
+
+def test_a_phase_that_comes_again_is_judged_anew(memory: LongTermMemory) -> None:
+    work = begun(memory)
+    work.progress("doubt", 64, 64)
+    work.progress("doubt", 1, 32)
+    work.flush()
+    progress = now(work).progress
+    assert progress is not None
+    assert progress.began == 1
+
+
+def test_a_step_is_told_in_words_and_for_programs(memory: LongTermMemory) -> None:
+    work = begun(memory)
+    work.metrics(4, {"train_loss": 9.28693580627, "family": "sums"}, 12)
+    work.metrics(0, {"real_share": 1.0})
+    work.flush()
+    whole, step = memory.jobs.events("ann", work.job.id, 2)
+    assert step.message == "step 4 of 12: train_loss 9.28694, family sums"
+    assert step.data == {
+        "step": 4,
+        "train_loss": 9.28693580627,
+        "family": "sums",
+        "total_steps": 12,
+    }
+    assert (whole.message, whole.data) == ("real_share 1", {"step": 0, "real_share": 1.0})

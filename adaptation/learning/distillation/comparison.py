@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.training.trainer import Generated
@@ -85,6 +86,12 @@ class StudentReport(GenerationReport):
     """The champion of another base that the student has taken the place of."""
     serve: str = ""
     """The command that serves the student's base, and what is the champion on it."""
+
+
+def report_in(result: Mapping[str, Any]) -> GenerationReport:
+    """Return the report that a job's result is; raises `ValidationError` for another's."""
+    kind = StudentReport if "comparison" in result else GenerationReport
+    return kind.model_validate(result)
 
 
 @dataclass(frozen=True)

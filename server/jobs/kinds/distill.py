@@ -169,6 +169,7 @@ def _tell(work: Work, report: GenerationReport) -> None:
     if report.drawn is not None:
         told = f"drawn among {report.drawn.among}, with a chance of {report.drawn.chance:.0%}"
         work.tell(f"trained on from {report.parent or 'the base'}: {told}", seed=report.drawn.seed)
+    work.tell(f"{report.decision}: {'; '.join(report.reasons)}")
     work.metrics(0, _figures(report))
     for alarm in report.alarms:
         work.tell(alarm.message, "warn", monitor=alarm.monitor, value=alarm.value)
