@@ -23,14 +23,16 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Column, Table
 from rich.tree import Tree
 
 from server.dotted import dotted
 from server.settings.hiding import hidden
+from server.table_layout import laid_out
 
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns where output goes to a file or a pipe, which have no width of their own."""
+MOST_JSON = 200
+"""Characters of a list that a person is shown as JSON."""
 WIDEST = 10_000
 """Columns of what may not be cut off."""
 
@@ -145,20 +147,19 @@ def write_text(text: str, name: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows for people; a value's control characters never reach the terminal."""
-    # What is too long for its column goes on in the next line: a name must not be cut.
-    headings = (Column(name, overflow="fold") for name in columns)
-    table = Table(*headings, box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.columns[0].no_wrap = True
-    for row in rows:
-        table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
-    console().print(table)
+    cells = [["" if cell is None else plain(str(cell)) for cell in row] for row in rows]
+    whole = console()
+    whole.print(laid_out(columns, cells, whole.width), soft_wrap=True)
 
 
 def print_tree(tree: Tree) -> None:
-    """Print a tree, however wide: what was cut off at the edge could be an id."""
+    """Print a tree: in a terminal within its branches, else however wide, for an id is one word."""
     whole = console()
-    whole.width = WIDEST
-    whole.print(tree, soft_wrap=True)
+    if whole.is_terminal:
+        whole.print(tree)
+    else:
+        whole.width = WIDEST
+        whole.print(tree, soft_wrap=True)
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
@@ -173,17 +174,20 @@ def print_fields(fields: Mapping[str, object]) -> None:
 
 
 def _text(value: object) -> str:
-    """Return a value as a person reads it; a list of what has parts is JSON."""
+    """Return a value as a person reads it; a short list of what has parts is JSON."""
     if not isinstance(value, list | tuple):
         return str(value)
-    has_parts = any(isinstance(each, Mapping | list | tuple) for each in value)
-    return json.dumps(value, ensure_ascii=False) if has_parts else ", ".join(map(str, value))
+    if not any(isinstance(each, Mapping | list | tuple) for each in value):
+        return ", ".join(map(str, value))
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MOST_JSON else f"{len(value)}, which --json shows"
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Advance]:
     """Show a bar with the time left on stderr while the block works; silent in a pipe."""
     with phases() as advance:
+        advance(what, 0, None)  # before the first part is done, too
         yield lambda done, total: advance(what, done, total)
 
 

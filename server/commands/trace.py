@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -95,4 +96,6 @@ def _told(thing: Traced) -> str:
 
 
 def _fact(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     return f"{value:.2f}" if isinstance(value, float) else plain(str(value), 60)

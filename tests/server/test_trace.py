@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from server.cli import main
 from tests.server.composed import Reply, composed
@@ -43,6 +45,20 @@ def test_nothing_of_a_trace_is_cut_off_where_lines_are_long(
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) > 100
     assert all("created 20" in line or "asked 20" in line for line in lines if ": " in line)
+
+
+def test_a_trace_is_wrapped_within_its_branches_in_a_terminal(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    narrow = Console(file=shown, force_terminal=True, no_color=True, width=60)
+    monkeypatch.setattr("server.terminal.console", lambda: narrow)
+    assert main(["trace", life.record.id, *TENANT]) == 0
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60
+    assert life.learned.id in " ".join(lines)
+    assert life.other.id in " ".join(lines), "an id is one word"
+    assert not any("…" in line for line in lines)
 
 
 def test_an_imported_record_is_of_no_model(
