@@ -20,6 +20,7 @@ from server.commands.told_choice import worth_rows
 from server.terminal import plain, print_fields, print_json, print_table, print_tree
 
 if TYPE_CHECKING:
+    from memory.memory import LongTermMemory
     from memory.types import AdapterVersion
 
 EXAMPLES = """\
@@ -46,7 +47,10 @@ def add_parser(subparsers: Subparsers) -> None:
         action = command_parser(below, name, what, example)
         add_memory_arguments(action)
         if takes_id:
-            action.add_argument("id", metavar="ID")
+            action.add_argument("id", metavar="ID", help="its id, or a fine-tuned model's name")
+        if name == "list":
+            told = "retired checkpoints and models of fine-tuning, too; --json has them always"
+            action.add_argument("--all", action="store_true", help=told)
         if name in ("promote", "offer"):
             told = "though a fine-tuned model lost what it knew before"
             action.add_argument("--anyway", action="store_true", help=told)
@@ -64,14 +68,17 @@ def _list(args: argparse.Namespace) -> int:
         print("no adapters; `whet distill` makes one from memory")
     else:
         columns = ("id", "alias", "base model", "parent", "rank", "records", "created", "why not")
-        print_table(columns, [_row(version, aliases) for version in versions])
+        shown = [version for version in versions if args.all or not _is_spent(version)]
+        print_table(columns, [_row(version, aliases) for version in shown])
+        if left := len(versions) - len(shown):
+            print(f"of fine-tuning, retired: {left} more (`whet adapters list --all`)")
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
-        version = memory.adapters.show(args.tenant, args.id)
-        steps = memory.releases.of(args.tenant, args.id)
+        version = memory.adapters.show(args.tenant, _id(memory, args))
+        steps = memory.releases.of(args.tenant, version.id)
     fields = _fields(version) | {"release": [step.model_dump(mode="json") for step in steps]}
     if args.json:
         print_json(fields)
@@ -82,13 +89,13 @@ def _show(args: argparse.Namespace) -> int:
 
 def _promote(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
-        version = memory.adapters.promote(args.tenant, args.id, anyway=args.anyway)
+        version = memory.adapters.promote(args.tenant, _id(memory, args), anyway=args.anyway)
     return _say(args, version, f"champion: {version.id}")
 
 
 def _offer(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
-        version = memory.adapters.offer(args.tenant, args.id, anyway=args.anyway)
+        version = memory.adapters.offer(args.tenant, _id(memory, args), anyway=args.anyway)
     if args.json:
         print_json({"candidate": _fields(version)})
     else:
@@ -105,7 +112,7 @@ def _rollback(args: argparse.Namespace) -> int:
 def _approve(args: argparse.Namespace) -> int:
     stage = first_stage(settings_of(args))
     with open_memory(args) as memory:
-        version = memory.adapters.approve(args.tenant, args.id, stage)
+        version = memory.adapters.approve(args.tenant, _id(memory, args), stage)
     if args.json:
         print_json({"approved": _fields(version), "stage": stage})
     else:
@@ -115,7 +122,7 @@ def _approve(args: argparse.Namespace) -> int:
 
 def _reject(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
-        version = memory.adapters.record_reject(args.tenant, args.id)
+        version = memory.adapters.record_reject(args.tenant, _id(memory, args))
     if args.json:
         print_json({"rejected": _fields(version)})
     else:
@@ -159,6 +166,19 @@ def _policies(args: argparse.Namespace) -> int:
         rows = [(plain(base, 40), *row) for base, past in found.items() for row in worth_rows(past)]
         print_table(("base model", "policy", "generations", "mean gain", "gain if always"), rows)
     return 0
+
+
+def _id(memory: LongTermMemory, args: argparse.Namespace) -> str:
+    """Return the id of the version that a command names by it, or by a fine-tuned model's name."""
+    version = memory.models.find(args.tenant, args.id)
+    return args.id if version is None else version.id
+
+
+def _is_spent(version: AdapterVersion) -> bool:
+    """Whether it is a fine-tuned model that was deleted, or a checkpoint that later ones ousted."""
+    from memory.versions.standing import FINE_TUNED
+
+    return version.retired is not None and version.metrics.get("decision") == FINE_TUNED
 
 
 def _say(args: argparse.Namespace, champion: AdapterVersion | None, words: str) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -22,6 +23,7 @@ def register(
     tenant: str = "default",
     record_ids: Collection[str] = (),
     name: str | None = None,
+    metrics: Mapping[str, Any] | None = None,
 ) -> AdapterVersion:
     """Put an adapter into the registry; `value` makes its content its own.
 
@@ -38,5 +40,12 @@ def register(
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     return memory.adapters.register(
         folder,
-        NewVersion(tenant=tenant, base_model=base_model, rank=8, record_ids=record_ids, name=name),
+        NewVersion(
+            tenant=tenant,
+            base_model=base_model,
+            rank=8,
+            record_ids=record_ids,
+            name=name,
+            metrics=dict(metrics or {}),
+        ),
     )
