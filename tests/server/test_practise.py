@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.fake import FakeTrainer, write_zeros
 from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.offline.job import JobKind, JobStatus, NewJob
 from memory.tenants import Limits
 from memory.types import Draft, Message, Record, Source, State, Tier
+from memory.versions.adapters import NewVersion
 from memory.versions.judgements import Judgement
 from server.cli import main
 from server.config import Settings
@@ -116,6 +117,13 @@ async def test_exercises_of_a_family_become_records_that_know_their_source(
     assert memory.stats("default")["sources"]["environment"] == 16
 
 
+async def test_a_reply_that_was_cut_off_is_not_learned(memory: LongTermMemory) -> None:
+    work = asked(memory, families=["sums"], exercises=8, max_new_tokens=4)
+    assert await done(work) is JobStatus.SUCCEEDED
+    told = [record.evidence["practice"] for record in records(memory)]
+    assert {(each["solution"], each["pass_rate"]) for each in told} == {("generator", 0.0)}
+
+
 async def test_practice_ends_where_the_tenants_day_has_no_room(memory: LongTermMemory) -> None:
     memory.tenants.set("default", Limits(records_per_day=11))
     work = asked(memory, families=["sums"], exercises=24)
@@ -159,6 +167,36 @@ async def test_the_model_plays_itself_and_only_what_is_computed_counts(
         found = SUM.search(record.question)
         assert found is not None
         assert sum(map(int, found[1].split(" + "))) == int(record.answer)
+
+
+async def test_the_base_poses_and_what_is_served_solves(
+    memory: LongTermMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, student: Student
+) -> None:
+    (tmp_path / "trained").mkdir()
+    write_zeros(tmp_path / "trained", rank=2)
+    new = NewVersion(tenant="default", base_model="fake", rank=2)
+    champion = memory.adapters.register(tmp_path / "trained", new)
+    memory.adapters.promote("default", champion.id)
+    asked_through: dict[bool, set[str | None]] = {True: set(), False: set()}
+
+    def answer(turns: tuple[Message, ...], adapter: str | None) -> str:
+        asked_through[turns[-1].content.startswith("Write another")].add(adapter)
+        return student(turns, adapter)
+
+    monkeypatch.setattr(practise, "make_trainer", lambda *_: FakeTrainer(answer=answer))
+    work = asked(memory, mode="self-play", families=["sums"], exercises=4)
+    assert await done(work) is JobStatus.SUCCEEDED
+    assert asked_through == {True: {None}, False: {champion.path}}
+    assert {record.adapter for record in records(memory)} == {champion.id}
+
+
+async def test_nothing_is_written_after_what_the_model_wrote(memory: LongTermMemory) -> None:
+    work = asked(memory, mode="self-play", families=["sums"], exercises=8)
+    assert await done(work) is JobStatus.SUCCEEDED
+    assert records(memory)
+    again = asked(memory, mode="synthetic", exercises=8)
+    assert await done(again) is JobStatus.FAILED
+    assert "no record's answer can be computed" in error_of(again)
 
 
 async def test_synthetic_questions_are_written_after_the_tenants_own(

@@ -77,6 +77,8 @@ class Practice:
         await self.keep([self._draft(each, poser.source) for each in kept])
         if tried:
             controller.learn(sum(each.pass_rate for each in tried) / len(tried))
+        elif not posed.exercises and not posed.refused:  # there are none so difficult
+            controller.learn(0.0)
         known = len(posed.exercises) - len(fresh)
         after = tally.after(level, tried, refused=posed.refused, known=known)
         return after.model_copy(update={"place": controller.place})

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adaptation.conversation import Conversation
+from adaptation.evaluation.suites.split import Split, split_of
 from adaptation.learning.practice.exercise import Exercise, OfSuite, equals
 from adaptation.learning.practice.frames import frame_of, solution_of_equation, value_of_sum
 from adaptation.learning.practice.posing import Written, written_in
@@ -84,19 +85,28 @@ async def test_programs_of_every_level_are_different_and_known_by_what_they_prin
             assert not await exercise.is_right("#### 123456")
 
 
+def sums_of(split: Split) -> list[str]:
+    asked = (f"What is {n} + {n} + 9?" for n in range(200, 300))
+    return [question for question in asked if split_of(question) is split]
+
+
 async def test_the_model_poses_and_whatever_nothing_computes_is_refused() -> None:
-    replies = iter(
-        ["What is 2 + 2 + 9?", "Exercise: What is 8 - 3 + 1?", "I am a model.", "What is love?"]
-    )
+    """So is what evaluations ask, what it was shown, and what it has said before."""
+    good, measured = sums_of(Split.TRAINING)[0], sums_of(Split.EVALUATION)[0]
+    shown: set[str] = set()
 
     async def ask(prompts: Sequence[Conversation], seed: int) -> list[str]:
-        assert all(prompt.messages[1].content.startswith("What is ") for prompt in prompts)
-        return [next(replies) for _ in prompts]
+        shown.update(turn.content for prompt in prompts for turn in prompt.messages)
+        example = prompts[0].messages[1].content
+        assert example.startswith("What is ")
+        return [f"Exercise: {good}", measured, example, good, "I am a model.", "What is love?"]
 
-    posed = await Written(OfSuite(SUITE), ask).pose(4, level=2, seed=3)
-    answers = {each.question: each.answer for each in posed.exercises}
-    assert posed.refused == 4 - len(answers)
-    assert answers.items() <= {"What is 2 + 2 + 9?": "13", "What is 8 - 3 + 1?": "6"}.items()
+    posed = await Written(OfSuite(SUITE), ask).pose(6, level=2, seed=3)
+    (exercise,) = posed.exercises
+    assert exercise.question == good not in shown
+    assert exercise.answer == str(2 * int(good.split()[2]) + 9)
+    assert await exercise.is_right(f"#### {exercise.answer}")
+    assert posed.refused == 5
 
 
 async def test_a_family_without_a_computed_part_lets_nothing_be_written_after_it() -> None:

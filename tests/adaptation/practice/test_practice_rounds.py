@@ -10,6 +10,7 @@ from adaptation.conversation import Conversation
 from adaptation.errors import PracticeError
 from adaptation.evaluation.suites.errors import TooFewQuestionsError
 from adaptation.evaluation.suites.solved import Solved, solved
+from adaptation.evaluation.suites.split import Split, split_of
 from adaptation.evaluation.suites.suite import Generated, Group
 from adaptation.learning.practice.controller import TARGET, Controller, start
 from adaptation.learning.practice.exercise import Exercise, OfSuite, equals
@@ -136,6 +137,22 @@ async def test_families_take_turns_and_one_that_brings_nothing_is_left_alone() -
     assert [tally.posed for tally in tallies] == [64, 0]
     assert not tallies[1].is_open
     assert len(tallies[1].levels) == IN_VAIN
+
+
+async def test_where_there_is_no_exercise_so_difficult_easier_ones_are_practised() -> None:
+    def up_to_two(rng: random.Random, level: int) -> Solved:
+        return _draw(rng, level) if level <= 2 else _nothing(rng, level)
+
+    steep = Generated("steep", Group.IN_DISTRIBUTION, up_to_two, range(1, 9), 1)
+    (tally,) = await Student().practice().run([Drawn(OfSuite(steep))], 16)
+    assert tally.posed == 16
+    assert tally.levels[:4] == (5, 4, 3, 2)
+
+
+async def test_questions_that_evaluations_ask_are_not_practised() -> None:
+    for level in FAMILY.levels:
+        drawn = await FAMILY.draw(8, level, seed=3)
+        assert {split_of(each.question) for each in drawn} == {Split.TRAINING}
 
 
 async def test_practice_without_any_exercise_says_what_to_do() -> None:
