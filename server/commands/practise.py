@@ -111,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_what_does_not_go_together(args: argparse.Namespace) -> None:
+    from server.jobs.kinds.practise import MOST_FAMILIES
+
     is_written = args.self_play or args.synthetic
     if args.synthetic and args.family:
         raise UsageError("--synthetic writes after records: --family goes with --self-play")
@@ -118,6 +120,8 @@ def _refuse_what_does_not_go_together(args: argparse.Namespace) -> None:
         raise UsageError("--tests brings its own tasks: it goes with neither way of writing them")
     if not (is_written or args.family or args.tests):
         raise UsageError("nothing to practise: add --family NAME, --self-play or --synthetic")
+    if len(args.family) > MOST_FAMILIES:
+        raise UsageError(f"practise {MOST_FAMILIES} families at a time, not {len(args.family)}")
     for name in set(args.family) - OWN:
         check_suite(name)
     if args.tests and not Path(args.tests).exists():
@@ -147,6 +151,7 @@ def _tasks(name: str) -> tuple[Any, ...]:
     from pydantic import ValidationError
 
     from adaptation.learning.practice.code import CodeTask
+    from server.jobs.kinds.practise import MOST_TASKS
 
     try:
         lines = Path(name).read_text("utf-8").splitlines()
@@ -156,9 +161,11 @@ def _tasks(name: str) -> tuple[Any, ...]:
     for number, line in enumerate(lines, 1):
         try:
             found += [CodeTask.model_validate(json.loads(line))] if line.strip() else []
-        except (ValueError, ValidationError) as error:
+        except (ValueError, ValidationError, RecursionError) as error:
             told = 'is no {"question": ..., "tests": ...}'
             raise CommandError(f"{name}, line {number} {told}") from error
+    if not 0 < len(found) <= MOST_TASKS:
+        raise CommandError(f"{name} has {len(found)} tasks: practise 1 to {MOST_TASKS} at a time")
     return tuple(found)
 
 

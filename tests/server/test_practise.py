@@ -296,9 +296,25 @@ def test_the_command_reads_tests_and_prints_a_table(
     assert "9 became records" in capsys.readouterr().out
     with closing(memory_of(Settings(data_dir=tmp_path / "data", embedder="hashing"))) as memory:
         assert len(records(memory)) == 9
-    file.write_text("{}\n")
-    assert main(["practise", "--tests", str(file), *flags]) == 1
-    assert "line 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{}\n", "line 1 is no"),
+        ("\n" + '{"a":' * 100_000, "line 2 is no"),
+        ("\n", "has 0 tasks"),
+        ('{"question": "f?", "tests": "assert f"}\n' * 1_001, "has 1001 tasks: practise 1 to 1000"),
+    ],
+)
+def test_tasks_that_cannot_be_practised_are_said_in_a_line(
+    text: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tasks.jsonl").write_text(text)
+    words = ["practise", "--tests", str(tmp_path / "tasks.jsonl"), "--data-dir", str(tmp_path)]
+    assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
 
 
 @pytest.mark.parametrize(
@@ -307,6 +323,7 @@ def test_the_command_reads_tests_and_prints_a_table(
         ([], "nothing to practise"),
         (["--synthetic", "--family", "sums"], "--family goes with --self-play"),
         (["--self-play", "--tests", "x"], "--tests brings its own tasks"),
+        (["--family", "sums"] * 33, "practise 32 families at a time"),
     ],
 )
 def test_what_does_not_go_together_is_said(

@@ -43,6 +43,7 @@ OWN = ("sums", "programs")
 """Families beside the suites."""
 SELF_PLAYED = ("sums", "equations", "programs")
 """Families after which the model writes where none is named."""
+MOST_FAMILIES, MOST_TASKS = 32, 1_000
 TEMPERATURE = 1.0
 TIMEOUT_S = 3600.0
 """For the replies of one round."""
@@ -56,8 +57,8 @@ class PractiseRequest(OfBase):
     mode: Literal["environment", "self-play", "synthetic"] = "environment"
     """Who poses exercises: generators, the model after their examples, or the model after the
     tenant's own records."""
-    families: tuple[str, ...] = Field(default=(), max_length=32)
-    tasks: tuple[CodeTask, ...] = Field(default=(), max_length=1000)
+    families: tuple[str, ...] = Field(default=(), max_length=MOST_FAMILIES)
+    tasks: tuple[CodeTask, ...] = Field(default=(), max_length=MOST_TASKS)
     """Tasks of code, with their tests."""
     exercises: int = Field(default=64, ge=1, le=10_000)
     """To be tried."""
