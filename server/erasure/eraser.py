@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from adaptation.learning.adapter_cache import drop_learned_from
-from adaptation.learning.distillation.generation import WORK
-from adaptation.learning.leases import remove_orphans
+from adaptation.learning.scratch import remove_left
 from memory.erasure.erasures import Witness
 from memory.errors import StorageUnavailableError, WhetMemoryError
 from memory.memory import LongTermMemory
@@ -154,7 +151,7 @@ class Eraser:
         self, tenant: str, records: Collection[str], adapters: Collection[str]
     ) -> tuple[str, ...]:
         try:
-            remove_orphans(Path(tempfile.gettempdir()), WORK)
+            remove_left()
             return drop_learned_from(self._memory.data_dir / FOLDER, tenant, records, adapters)
         except OSError as error:
             raise StorageUnavailableError(

@@ -8,12 +8,14 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from adaptation.learning.scratch import PREFIX
 from memory.embedding.embedder import create_embedder
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.memory import LongTermMemory
@@ -69,6 +71,7 @@ KILLED_AT_UPLOAD = """
 import os, signal, sys
 from pathlib import Path
 from adaptation.learning.training.fake import write_zeros
+from adaptation.learning.scratch import PREFIX
 from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.versions.adapters import NewVersion
@@ -209,6 +212,19 @@ def test_what_was_trained_on_it_meanwhile_goes_with_the_next_look(tmp_path: Path
     eraser_of(memory).finish()
     assert not late.exists()
     assert other.exists()
+    memory.close()
+
+
+def test_what_killed_trainings_left_of_it_goes_with_its_erasure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    killed = tmp_path / "scratch" / f"{PREFIX}999999999-x"
+    killed.mkdir(parents=True)
+    life = live(tmp_path / "data")
+    memory = opened(tmp_path / "data")
+    eraser_of(memory).forget("ann", life.record.id, "a test")
+    assert not killed.exists()
     memory.close()
 
 

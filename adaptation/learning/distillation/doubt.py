@@ -24,7 +24,6 @@ What a computation agrees with is not doubted.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +38,7 @@ from adaptation.learning.distillation.odd import (
 from adaptation.learning.distillation.plain_questions import computed, strange
 from adaptation.learning.distillation.report import Doubt
 from adaptation.learning.neighbours import plain
+from adaptation.learning.scratch import scratch
 from adaptation.learning.training.recipes import recipe_for
 from adaptation.learning.training.trainer import Draw, GeneratingTrainer, OnStep, TrainingJob
 from memory.types import Record, Tier
@@ -171,7 +171,7 @@ class Doubting:
     ) -> tuple[list[bool], tuple[float, ...]]:
         others = [record for place, record in enumerate(records) if place not in fold]
         mine = [records[place] for place in fold]
-        with tempfile.TemporaryDirectory(prefix="whet-doubt-") as folder:
+        with scratch() as folder:
             job = TrainingJob(
                 conversations=tuple(plain(others)),
                 holdout=tuple(plain(mine)),

@@ -8,13 +8,10 @@ now on held-out questions.
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.learning.candidates.kept import Kept, KeptHere
@@ -49,10 +46,10 @@ from adaptation.learning.distillation.telling import (
     report_of,
 )
 from adaptation.learning.distillation.vetting import Vetted, Vetting, drawn_ahead
-from adaptation.learning.leases import remove_orphans
 from adaptation.learning.monitors.returns import returns_of
 from adaptation.learning.monitors.watch import Graded, Seen, watch
 from adaptation.learning.neighbours import plain
+from adaptation.learning.scratch import remove_left, scratch
 from adaptation.learning.training.recipes import distillation_recipe
 from adaptation.learning.training.trainer import (
     Generated,
@@ -62,9 +59,6 @@ from adaptation.learning.training.trainer import (
     TrainingResult,
 )
 from memory.types import AdapterVersion
-
-WORK = "whet-distill-"
-"""What the folders begin with in which candidates are trained."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +110,7 @@ class Distiller:
         history = await self.history(tenant)
         if (made := await asyncio.to_thread(self._keeping.made, tenant)) is not None:
             return made
+        await asyncio.to_thread(remove_left)
         try:
             async with base_replies(self._asking.beside() or self._asking) as replies:
                 report = await self._run(tenant, rebuilt, given, history, replies)
@@ -178,8 +173,7 @@ class Distiller:
         await asyncio.to_thread(refuse_damaged, self.registry, champion, parent)
         started = time.monotonic()
         path, alpha = champion.path if champion else None, history.stake(self.settings.alpha)
-        remove_orphans(Path(tempfile.gettempdir()), WORK)
-        with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
+        with scratch() as folder:
             known = (self.probes, chosen.holdout, path)
             async with (
                 drawn_ahead(partial(self._near, report.tenant, chosen)) as near,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 
 from adaptation.errors import TrainerError
+from adaptation.learning.scratch import scratch
 from adaptation.learning.training.trainer import GeneratingTrainer, Recipe, TrainingJob
 from adaptation.learning.tuning.search import Trial
 from adaptation.learning.tuning.task import Task, longest
@@ -56,7 +56,7 @@ class Trying:
 
     async def _tried(self, recipe: Recipe, task: Task) -> Trial:
         asked = len(task.questions)
-        with tempfile.TemporaryDirectory(prefix="whet-tune-") as folder:
+        with scratch() as folder:
             job = TrainingJob(
                 conversations=task.learned,
                 holdout=task.held_out,

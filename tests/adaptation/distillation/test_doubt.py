@@ -12,6 +12,7 @@ from adaptation.learning.distillation.doubt import SAMPLES, Doubting, is_vouched
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.report import Doubt
 from adaptation.learning.distillation.select import cluster, position
+from adaptation.learning.scratch import PREFIX
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import OnStep, TrainingJob, TrainingResult
 from memory.embedding.embedder import create_embedder
@@ -156,6 +157,7 @@ async def test_no_record_is_asked_about_after_training_on_itself() -> None:
         others = {each.messages[0].content for each in job.conversations}
         assert not others.intersection(mine)
         assert len(others) + len(mine) == len(known)
+        assert Path(job.output_dir).name.startswith(PREFIX), "what a kill leaves of it is found"
     assert sorted(q for mine in asked for q in mine) == sorted(each.question for each in known)
 
 
