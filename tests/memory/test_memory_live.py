@@ -48,6 +48,27 @@ def test_only_what_somebody_judged_is_counted_by_its_arm(memory: LongTermMemory)
     assert memory.live.of("ann", "ad_1", 0.0) == [("candidate", True), ("control", False)]
 
 
+def test_what_was_tried_beside_an_answer_is_not_counted_as_the_answer(
+    memory: LongTermMemory,
+) -> None:
+    name = answered(memory, 1, "candidate", right=True)
+    lighter = Trial(strategy="plain", source="shadow", right=False)
+    memory.completions.append(
+        Completion(
+            id=f"{name}-again",
+            tenant="ann",
+            messages=(Message(role="user", content="What is 2?"),),
+            text="#### 1",
+            answer="1",
+            report={"release": {"candidate": "ad_1", "arm": "control"}},
+            trial=Trial(strategy="consistency", right=True),
+            tried=(lighter,),
+        )
+    )
+    assert memory.completions.flush()
+    assert memory.live.of("ann", "ad_1", 0.0) == [("candidate", True), ("control", True)]
+
+
 def test_feedback_has_the_last_word(memory: LongTermMemory) -> None:
     name = answered(memory, 1, "candidate", right=True)
     memory.completions.note_feedback("ann", name, {"verdict": "incorrect"})

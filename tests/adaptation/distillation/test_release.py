@@ -12,8 +12,11 @@ from adaptation.learning.distillation.evidence import mixture
 from adaptation.learning.distillation.release import (
     ALPHA,
     MOST_PAIRS,
+    MOST_SHADOW_PAIRS,
+    MOST_SHADOWS,
     Verdict,
     decide,
+    decide_shadow,
 )
 
 Outcomes = list[tuple[str, bool]]
@@ -86,3 +89,15 @@ def test_one_that_never_hurt_stays_when_the_trial_has_lasted_long_enough() -> No
     assert decide(alike).verdict is Verdict.PROMOTE
     once: Outcomes = [("candidate", False), ("control", True)]
     assert decide([*once, *alike]).verdict is Verdict.TAKE_BACK
+
+
+def test_a_shadow_ends_by_harm_by_gain_or_when_it_has_lasted_long_enough() -> None:
+    hurt, helped, same = (False, True), (True, False), (True, True)
+    assert decide_shadow([hurt] * 9, 9).verdict is Verdict.TAKE_BACK
+    assert decide_shadow([helped] * 9, 9).verdict is Verdict.PROMOTE
+    assert decide_shadow([same] * (MOST_SHADOW_PAIRS - 1), 99).verdict is Verdict.WAIT
+    assert decide_shadow([same] * MOST_SHADOW_PAIRS, 100).verdict is Verdict.PROMOTE
+    # Of most questions nobody can say who was right.
+    assert decide_shadow([], MOST_SHADOWS - 1).verdict is Verdict.WAIT
+    assert decide_shadow([], MOST_SHADOWS).verdict is Verdict.PROMOTE
+    assert decide_shadow([helped, hurt, hurt], MOST_SHADOWS).verdict is Verdict.TAKE_BACK
