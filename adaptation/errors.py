@@ -2,7 +2,7 @@
 
 AdaptationError
 ├── EngineError            the engine cannot serve this sample or adapter
-│   └── ModelGoneError     the fine-tuned model that was asked for is deleted
+│   └── ModelGoneError     the model that was asked for is there no more
 ├── DeadlineError          the deadline passed before there was anything to return
 ├── NoTurnError            training could not begin in time: too many are before it
 ├── TrainerError           the trainer died, hung, ran out of memory or diverged
@@ -23,7 +23,7 @@ class EngineError(AdaptationError):
 
 
 class ModelGoneError(EngineError):
-    """The fine-tuned model that was asked for was deleted while its turn was waited for."""
+    """The model that was asked for was deleted, or ended, while its turn was waited for."""
 
 
 class DeadlineError(AdaptationError):

@@ -23,7 +23,7 @@ from memory.versions.adapters import AdapterRegistry
 from memory.versions.model_names import is_model_name
 from server.adapters.champion import CHAMPION, Champion, Served
 from server.adapters.fetching import threads_to_fetch
-from server.adapters.versioned import alias_asked
+from server.adapters.versioned import alias_asked, version_asked, version_of
 from server.adapters.way import PATIENCE_S, Way
 from server.config import DEFAULT_TENANT
 from server.tenancy.principal import in_name_of
@@ -109,7 +109,7 @@ class Champions:
         ends.
 
         Raises `EngineError` where all places stay in use, or the model cannot be loaded, and
-        `ModelGoneError` where it was deleted meanwhile.
+        `ModelGoneError` where it is there no more.
         """
         served = Served(tenant, alias_asked(model or CHAMPION))
         if model is None and served not in self._wanted and served not in self._champions:
@@ -122,14 +122,23 @@ class Champions:
         while self._must_wait(served):
             await asyncio.shield(self._fetch_under_way(served, champion))
         if model is not None and champion.adapter is None:
-            if champion.problem is not None:
-                raise EngineError(champion.problem)
-            raise ModelGoneError(f"`model` {model} does not exist any more: it was deleted")
+            raise await self._why_missing(served, model)
         try:
             with champion.use() as adapter:
                 yield adapter
         finally:
             self._tell_freed()
+
+    async def _why_missing(self, served: Served, model: str) -> EngineError:
+        """Return why a model is not served; that it is gone goes before what was wrong with it."""
+        named = served.tenant, self._model, served.alias
+        try:
+            version = await asyncio.to_thread(version_of, self._registry, *named)
+        except WhetMemoryError as error:
+            return EngineError(f"the registry cannot be read: {error}")
+        if version is None:
+            return ModelGoneError(_gone(model))
+        return EngineError(self._of(served).problem or f"{model} has just changed: try again")
 
     async def follow(self, poll_s: float) -> None:
         """Keep up with the registry until cancelled."""
@@ -224,6 +233,15 @@ class Champions:
 
     def _turn_to_leave(self, served: Served) -> tuple[bool, float]:
         return not self._way.is_made_by(served), self._asked_at.get(served, 0.0)
+
+
+def _gone(model: str) -> str:
+    """Say of a fine-tuned model, of a generation, or of an alias that it is there no more."""
+    if is_model_name(model):
+        return f"`model` {model} does not exist any more: it was deleted"
+    if version_asked(model):
+        return f"`model` {model} is not served any more: it was rejected or retired"
+    return f"no version is the {model} any more"
 
 
 def _names(served: Served, version: str | None) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from adaptation.errors import EngineError
+from adaptation.errors import EngineError, ModelGoneError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.leases import AdapterLeases
 from adaptation.learning.training.adapter_files import WEIGHTS
@@ -22,7 +23,7 @@ from server.adapters import way
 from server.adapters.champions import Champions
 from tests.server.registered import register
 
-MODEL = "whet-pebble"
+MODEL, TUNED = "whet-pebble", "ft:whet-pebble:whet:lamps:1"
 
 
 @pytest.fixture
@@ -155,6 +156,56 @@ async def test_one_that_was_put_out_and_cannot_come_back_is_the_base_at_once(
             assert await served(champions, away) is None
             await champions.refresh()
     assert "missing or damaged" in str(champions.of(away).problem)
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+async def test_a_model_that_could_not_be_loaded_is_gone_once_it_is_deleted(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path, *, is_deleted: bool
+) -> None:
+    version = register(memory, tmp_path, 1.0, tenant="acme", name=TUNED)
+    (Path(version.path) / WEIGHTS).unlink()
+    with pytest.raises(EngineError, match="missing or damaged"):
+        async with champions.use("acme", TUNED):
+            pass
+    if is_deleted:
+        memory.models.remove("acme", TUNED)
+    with pytest.raises(EngineError, match="deleted" if is_deleted else "missing") as refused:
+        async with champions.use("acme", TUNED):
+            pass
+    assert isinstance(refused.value, ModelGoneError) == is_deleted
+
+
+async def test_what_is_gone_is_told_as_what_it_was(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    told = {
+        TUNED: f"`model` {TUNED} does not exist any more: it was deleted",
+        "whet-pebble@1": "`model` whet-pebble@1 is not served any more: it was rejected or retired",
+        "candidate": "no version is the candidate any more",
+    }
+    for model, words in told.items():
+        with pytest.raises(ModelGoneError, match=f"^{re.escape(words)}$"):
+            async with champions.use("acme", model):
+                pass
+
+
+async def test_a_model_is_not_called_gone_where_nobody_can_tell(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register(memory, tmp_path, 1.0, tenant="acme", name=TUNED)
+    (Path(version.path) / WEIGHTS).unlink()
+    with pytest.raises(EngineError, match="missing or damaged"):
+        async with champions.use("acme", TUNED):
+            pass
+
+    def unread(*_: str) -> None:
+        raise StorageUnavailableError("the disk is away")
+
+    monkeypatch.setattr(memory.adapters, "alias", unread)
+    with pytest.raises(EngineError, match="the registry cannot be read") as refused:
+        async with champions.use("acme", TUNED):
+            pass
+    assert not isinstance(refused.value, ModelGoneError)
 
 
 async def test_a_client_that_leaves_while_room_is_made_costs_no_place(
