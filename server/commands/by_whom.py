@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from server.config import Settings
+from server.jobs.means import obstacle
 from server.settings.ray import ADDRESS
+from server.terminal import CommandError
 
 
 def add_by_whom_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +27,13 @@ def add_by_whom_arguments(parser: argparse.ArgumentParser) -> None:
         help="what draws the replies: the trainer's own decoder, or vLLM's offline batches "
         "(default: distill_replies)",
     )
+
+
+def refuse_missing(args: argparse.Namespace, settings: Settings) -> None:
+    """Raise `CommandError` where who is to do the work is not installed."""
+    why = obstacle(args.ray or settings.distill_ray, args.replies or settings.distill_replies)
+    if why is not None:
+        raise CommandError(why)
 
 
 def _address(text: str) -> str:

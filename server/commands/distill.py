@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from server.commands.by_whom import add_by_whom_arguments
+from server.commands.by_whom import add_by_whom_arguments, refuse_missing
 from server.commands.common import (
     Subparsers,
     add_json_file,
@@ -147,6 +147,8 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     args.model = choose(args.model, settings.data_dir).model
     refuse_unknown_rendering(args)
+    if not args.detach:  # else the server's own installation counts
+        refuse_missing(args, settings)
     with open_memory(args, create=args.detach) as memory:
         job = memory.jobs.create(_asked(args, memory), MOST_OPEN)
         if args.detach:

@@ -20,6 +20,7 @@ from adaptation.learning.training.trainer import Generated
 from adaptation.learning.training.wire import Inbox, Wire
 from adaptation.learning.training.worker import check_folder, describe, read_template
 from server.installation import vllm_build
+from server.jobs.means import NO_VLLM
 from server.models.size import size_of
 from server.startup.cpu_defaults import CACHE, keep_to_threads
 from server.startup.engine_defaults import prepare_environment
@@ -38,6 +39,9 @@ def main() -> None:
     """Load the model and reply until stdin ends."""
     options = _parse()
     wire = Wire()
+    if vllm_build()[1] is None:
+        wire.say(Failed(id=None, error=NO_VLLM))
+        os._exit(1)
     try:
         replier = Replier(wire, options)
     except Exception as error:  # noqa: BLE001  the process boundary: the parent reports it

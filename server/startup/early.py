@@ -10,11 +10,11 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 from adaptation.rewards.folder import check_folder
 from server.config import ConfigError, Settings
+from server.installation import installed
 from server.models.named import check_model
 from server.startup.early_values import check_values
 from server.startup.engine_defaults import refuse_flags
@@ -80,10 +80,15 @@ def cannot_listen(host: str | None, port: int, error: OSError) -> str:
 
 def _check_trainer(settings: Settings) -> None:
     """Raise `ConfigError` where the trainer that is asked for cannot be had."""
+    for name, asks in (
+        ("trainer", settings.trainer == "ray"),
+        ("distill_ray", settings.distill_ray),
+    ):
+        if asks and installed("ray") is None:
+            value = getattr(settings, name)
+            raise ConfigError(f'{name} = {value}: Ray is not installed: pip install "whet[ray]"')
     if settings.trainer == "process":
         return
-    if find_spec("ray") is None:
-        raise ConfigError('trainer = ray: Ray is not installed: pip install "whet[ray]"')
     if ":" in settings.trainer_device:
         raise ConfigError(
             f"trainer_device = {settings.trainer_device}: with trainer = ray, Ray chooses the "

@@ -13,7 +13,7 @@ from adaptation.learning.ray.placement import Placement
 from adaptation.learning.ray.trainer import RayTrainer
 from adaptation.learning.training.fake import FakeTrainer
 from server.cli import main
-from server.jobs import spreading
+from server.jobs import means, spreading
 from server.jobs.kinds import distill
 from tests.server.learning import ran, solves
 
@@ -28,6 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Placement]:
         return FakeTrainer(answer=solves)
 
     monkeypatch.setattr(spreading, "RayTrainer", place)
+    monkeypatch.setattr(means, "installed", lambda name: "2.60.0")
     return found
 
 

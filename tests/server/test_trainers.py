@@ -68,14 +68,16 @@ def test_what_is_an_address_is_taken(address: str) -> None:
 def test_ray_that_is_not_installed_keeps_the_server_from_starting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(early, "find_spec", lambda name: None)
+    monkeypatch.setattr(early, "installed", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "whet\[ray\]"'):
         early._check_trainer(Settings(trainer="ray"))
+    with pytest.raises(ConfigError, match="distill_ray = h:1: Ray is not installed"):
+        early._check_trainer(Settings(distill_ray="h:1"))
     early._check_trainer(Settings())
 
 
 def test_ray_chooses_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early, "find_spec", lambda name: "there")
+    monkeypatch.setattr(early, "installed", lambda name: "2.60.0")
     with pytest.raises(ConfigError, match="give auto, cpu or cuda"):
         early._check_trainer(Settings(trainer="ray", trainer_device="cuda:1"))
     early._check_trainer(Settings(trainer="ray", trainer_device="cuda"))

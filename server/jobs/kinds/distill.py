@@ -32,6 +32,7 @@ from memory.versions.release import Stage
 from server.adapters.releasing import Autonomy, stage_once_passed
 from server.config import Settings as ServerSettings
 from server.jobs.kind import JobFailedError
+from server.jobs.means import obstacle
 from server.jobs.of_base import OfBase
 from server.jobs.studying import Student, studied
 from server.jobs.targets import refusal_of
@@ -226,6 +227,8 @@ def _trainer(work: Work, base: OfBase) -> GeneratingTrainer:
     address = work.job.request.get("ray") or work.settings.distill_ray
     replies = work.job.request.get("replies") or work.settings.distill_replies
     by_vllm = replies == "vllm"
+    if (why := obstacle(address, replies)) is not None:
+        raise JobFailedError(why)
     if by_vllm:
         work.tell("replies are drawn by vLLM's offline batches")
     if address is not None:
