@@ -206,9 +206,11 @@ def _check_postgres(url: str) -> Check:
     )
 
 
-def check_sqlite(_: Subject) -> Check:
+def check_sqlite(subject: Subject) -> Check:
     """Older SQLite may lose a WAL reset that races with a writer; Whet then does without WAL."""
     found = sqlite3.sqlite_version
+    if subject.settings.database_url is not None:
+        return Check("sqlite", "ok", f"{found}, and not needed: the database is PostgreSQL")
     if sqlite3.sqlite_version_info < WAL_SAFE_SINCE:
         safe = ".".join(map(str, WAL_SAFE_SINCE))
         remedy = f"nothing is at risk; with SQLite {safe} or newer readers and writers overlap"

@@ -24,6 +24,8 @@ NAME = "EngineCore"
 class Cores:
     """Starts and ends what does the work behind vLLM's client."""
 
+    mended = "started again"
+
     def __init__(self, args: argparse.Namespace) -> None:
         """`args` are those that the first core was started with."""
         self._args = args

@@ -193,6 +193,8 @@ class FakeClient(CorelessClient):
 class FakeCores:
     """`server.engine.cores.Cores` for fakes: each new core is scripted as the one before."""
 
+    mended = "started again"
+
     def __init__(self) -> None:
         self.started = 0
         self.error: Exception | None = None

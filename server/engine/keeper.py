@@ -27,6 +27,9 @@ MOST_PAUSE_S = 30.0
 class Cores(Protocol):
     """What does the work behind vLLM's client; see `server.engine.cores`."""
 
+    mended: str
+    """What is done about a core that is gone: it is `started again`, or `waited for`."""
+
     def start(self, client: Any) -> Any:
         """Return a new core; blocks."""
         ...
@@ -96,7 +99,8 @@ class EngineKeeper:
             if self._client.errored:
                 await self._mend(reload)
             elif self._silence is not None and await self._silence.is_stuck():
-                logger.error("the engine does not answer: it is killed and started again")
+                told = "the engine does not answer: it is given up and %s"
+                logger.error(told, self._cores.mended)
                 self._cores.kill(self._client)
         logger.error("the engine died %d times in short order: the server ends", self._failures)
         give_up()
@@ -111,7 +115,8 @@ class EngineKeeper:
                 self.is_lost = True
                 return
             pause_s = min(MOST_PAUSE_S, 2.0 ** (self._failures - 1) - 1)
-            logger.error("the engine has died: it is started again in %.0f s", pause_s)
+            when = f" in {pause_s:.0f} s" if pause_s else ""
+            logger.error("the engine is gone: it is %s%s", self._cores.mended, when)
             await asyncio.sleep(pause_s)
             await self._try(reload)
         self._down_since, self._up_since = None, time.monotonic()

@@ -42,8 +42,8 @@ DO_NOT_RETRY = {"x-should-retry": "false"}
 """OpenAI's clients send a request that is answered 409 twice more, a file of megabytes too, unless
 they are told that it would be in vain: here what is stored stands against it."""
 RESTARTING = (
-    "The engine has stopped and is being started again: send the request again after the seconds "
-    "that `retry-after` names"
+    "The engine is away until it is started again: send the request again after the seconds that "
+    "`retry-after` names"
 )
 STOPPING = "The server is stopping: send the request to another one, or again in a minute"
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}

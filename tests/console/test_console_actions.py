@@ -234,12 +234,33 @@ def test_a_job_is_cancelled_when_it_is_confirmed(browsing: Browsing) -> None:
     assert job["status"] == "queued"
     with browsing.page() as watched:
         page = watched.page
+        _hold_the_log(page, f"**/v1/jobs/{job['id']}")
         browsing.go(watched, f"jobs/{job['id']}")
         page.get_by_role("button", name="Cancel").click()
         page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
         page.locator("main .badge", has_text="cancelled").first.wait_for()
+        page.get_by_text("The job was cancelled").wait_for()
     shown = browsing.served.ask("GET", f"/v1/jobs/{job['id']}")
     assert shown["status"] == "cancelled"
+
+
+def _hold_the_log(page: Any, path: str) -> None:
+    """Have the log stay empty until the page is told that the job has ended."""
+    ended, empty = list[bool](), {"object": "list", "data": [], "has_more": False}
+
+    def tell(route: Any) -> None:
+        response = route.fetch()
+        ended.extend([True] if response.json()["status"] == "cancelled" else [])
+        route.fulfill(response=response)
+
+    def log(route: Any) -> None:
+        if ended:
+            route.continue_()
+        else:
+            route.fulfill(json=empty)
+
+    page.route(path, tell)
+    page.route(f"{path}/events?*", log)
 
 
 def test_a_server_that_refuses_is_told_in_a_sentence(browsing: Browsing) -> None:

@@ -148,3 +148,14 @@ def test_the_status_is_one_exactly_when_a_check_failed(
         printed = json.loads(capsys.readouterr().out)
         assert printed["ok"] is (code == 0)
         assert printed["checks"][0]["remedy"] == "do this"
+
+
+def test_an_old_sqlite_matters_only_where_it_is_the_database(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
+    assert_helps(doctor.check_sqlite(subject), "warn")
+    given = {"data_dir": subject.settings.data_dir, "database_url": "postgresql://h/whet"}
+    check = doctor.check_sqlite(Subject(Settings.model_validate(given)))
+    assert (check.status, check.remedy) == ("ok", "")
+    assert check.found.endswith("not needed: the database is PostgreSQL")

@@ -52,7 +52,11 @@ async def until_ready(server: Composed) -> httpx.Response:
 @pytest.mark.parametrize("asked", [PLAIN, VOTED], ids=["plain", "voted"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_requests_under_way_are_told_of_an_engine_that_dies_and_later_ones_are_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], stream: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    asked: dict[str, Any],
+    stream: bool,
 ) -> None:
     async with composed(tmp_path, monkeypatch, dying_once()) as server:
         body = {**ASK, "adaptation": asked, "stream": stream}
@@ -68,6 +72,7 @@ async def test_requests_under_way_are_told_of_an_engine_that_dies_and_later_ones
         assert (await until_ready(server)).json()["engine"] == "ready"
         assert (await server.chat(adaptation=asked))["choices"][0]["message"]["content"]
         assert not server.parts.client.output_processor.has_unfinished_requests()
+        assert "the engine is gone: it is started again" in caplog.messages
         assert server.cores.started == 1
 
 
@@ -150,6 +155,8 @@ async def test_the_champion_is_in_the_new_engine_and_one_whose_files_are_gone_is
 
 class SlowCores:
     """Whose start takes until it is killed, or let go."""
+
+    mended = "started again"
 
     def __init__(self) -> None:
         self.begun, self.goes_on = threading.Event(), threading.Event()

@@ -110,7 +110,7 @@ async def test_who_leaves_a_vote_ends_its_sequences_at_once(
 
 
 async def test_an_engine_that_goes_away_costs_a_503_and_is_asked_again_when_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(keeping, "LOOK_S", 0.01)
     gates: list[asyncio.Event] = []
@@ -140,6 +140,7 @@ async def test_an_engine_that_goes_away_costs_a_503_and_is_asked_again_when_it_i
         await until(lambda: server.parts.keeper.wait_s is None)
         answer = await server.chat(adaptation=PLAIN)
         assert answer["choices"][0]["message"]["content"] == "#### 2", "by the champion"
+        assert "the engine is gone: it is waited for" in caplog.messages, "nobody starts it here"
 
 
 async def test_an_engine_without_room_refuses_one_request_and_goes_on(

@@ -53,6 +53,8 @@ class RemoteClient(CorelessClient):
 class RemoteCores:
     """See `server.engine.keeper.Cores`: a start is to wait until the engine is there again."""
 
+    mended = "waited for"
+
     def __init__(self, line: Line, wanted: Wanted, prefix: str) -> None:
         self._line, self._wanted, self._prefix = line, wanted, prefix
         self._loop = asyncio.get_running_loop()

@@ -162,7 +162,8 @@ function Result({ job }) {
 }
 
 function Log({ path, isOpen }) {
-  const events = useData((signal) => get(`${path}/events?limit=100`, { signal }), [path], isOpen ? EVERY_MS : 0);
+  // Read once more when the job has ended: what it said last is there by then.
+  const events = useData((signal) => get(`${path}/events?limit=100`, { signal }), [path, isOpen], isOpen ? EVERY_MS : 0);
   return html`
     <${Card} title="Log" note="The newest first.">
       <${Loaded} of=${events}>${({ data, has_more: more }) =>
