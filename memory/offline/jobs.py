@@ -174,7 +174,7 @@ class JobStore:
             row = row_of(connection, tenant, job_id)
             now = time.time()
             is_held = row.holder not in (None, holder) and row.held_until > now
-            if is_held or not job_of(row).is_open:
+            if is_held or row.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
                 raise ConflictError(f"job {job_id} is {row.status}: it cannot be taken")
             held = {"holder": holder, "held_until": now + HELD_S, "begun_at": now}
             started = row.started_at or now

@@ -16,13 +16,16 @@ from server.telling import telling
 from server.terminal import AdvancePhase, CommandError, complain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from memory.memory import LongTermMemory
     from memory.offline.job import Job
     from server.config import Settings
+    from server.jobs.device import Lock
     from server.jobs.work import OnProgress
 
 LOOK_S = 1.0
-"""Between two looks at a job that another does."""
+"""Between two looks at a job that another does, or at a device that another has."""
 QUIET_S = 30.0
 """Between two lines on a phase, where stderr is no terminal."""
 
@@ -59,7 +62,7 @@ def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str,
     from memory.offline.job import JobStatus, Wish
 
     try:
-        with _device(memory, settings, job), suppress(ConflictError):
+        with suppress(ConflictError), _device(memory, settings, job):
             _do(memory, settings, job)
         ended = _left(memory, job)
     except KeyboardInterrupt:
@@ -73,20 +76,41 @@ def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str,
 
 @contextmanager
 def _device(memory: LongTermMemory, settings: Settings, job: Job) -> Iterator[None]:
-    """Have the device, and the jobs of this data folder, to oneself; say for whom is waited."""
-    from server.jobs.device import device_name, held, holder_of, lock_of
+    """Have the device, and the jobs of this data folder, to oneself."""
+    from server.jobs.device import device_name, lock_of
 
     name = device_name(settings.trainer_device)
     locks = (lock_of(settings.device_locks, name), lock_of(memory.data_dir, "jobs"))
     with ExitStack() as stack:
         for path in locks:
-            with held(path) as lock:
-                is_free = lock.is_ours
-            if not is_free:
-                other = holder_of(path) or "another job"
-                complain(f"{other} is under way on {name} ({path}): this one waits for it to end")
-            stack.enter_context(held(path, waits=True)).say(job.id)
+            stack.enter_context(_held_in_turn(memory, job, path, name)).say(job.id)
         yield
+
+
+@contextmanager
+def _held_in_turn(memory: LongTermMemory, job: Job, path: Path, name: str) -> Iterator[Lock]:
+    """Hold a lock when it is free, and say for whom is waited.
+
+    Raises `ConflictError` where the job is begun or stopped by somebody meanwhile.
+    """
+    from memory.errors import ConflictError
+    from memory.offline.job import JobStatus
+    from server.jobs.device import held, holder_of
+
+    is_told = False
+    while True:
+        with held(path) as lock:
+            if lock.is_ours:
+                yield lock
+                return
+        if not is_told:
+            other = holder_of(path) or "another job"
+            complain(f"{other} is under way on {name} ({path}): this one waits for it to end")
+            is_told = True
+        now = memory.jobs.get(job.tenant, job.id).status
+        if now is not JobStatus.QUEUED:
+            raise ConflictError(f"job {job.id} is {now}")
+        time.sleep(LOOK_S)
 
 
 def _do(memory: LongTermMemory, settings: Settings, job: Job) -> None:

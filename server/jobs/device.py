@@ -94,12 +94,12 @@ class Lock:
 
 
 @contextmanager
-def held(path: Path, *, waits: bool = False) -> Iterator[Lock]:
-    """Hold a lock in the block; not ours where another has it and nobody `waits`.
+def held(path: Path) -> Iterator[Lock]:
+    """Hold a lock in the block; not ours where another has it.
 
     Raises `ConfigError` where the file cannot be used.
     """
-    file = _locked(path, waits=waits)
+    file = _locked(path)
     if file is None:
         yield Lock(-1, is_ours=False)
         return
@@ -127,12 +127,12 @@ def holder_of(path: Path) -> str | None:
         os.close(file)
 
 
-def _locked(path: Path, *, waits: bool) -> int | None:
+def _locked(path: Path) -> int | None:
     """Return the file of a lock that is ours; None where another holds it."""
     while True:
         file = _opened(path)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(file)
             return None

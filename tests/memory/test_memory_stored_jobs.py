@@ -180,6 +180,10 @@ def test_one_job_can_be_taken_whoever_waits(memory: LongTermMemory) -> None:
     assert memory.jobs.take("ann", mine.id, "one").status is JobStatus.RUNNING
     with pytest.raises(ConflictError):
         memory.jobs.take("ann", mine.id, "two")
+    resting = made(memory)
+    memory.jobs.ask("ann", resting.id, Wish.PAUSE)
+    with pytest.raises(ConflictError, match="is paused"):
+        memory.jobs.take("ann", resting.id, "one")
 
 
 def test_events_come_newest_first_or_oldest_first(memory: LongTermMemory) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,14 @@ from adaptation.learning.distillation.target import target_named
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
-from memory.offline.job import Job, NewJob
+from memory.offline.job import Job, NewJob, Wish
 from memory.offline.jobs import JobStore
 from memory.types import Message, Record
 from server.cli import main
 from server.commands import doing
 from server.commands.template import whole_path
 from server.config import Settings
+from server.jobs.device import held, lock_of
 from server.jobs.folders import folder_of
 from server.jobs.kinds import distill
 from server.jobs.performing import perform
@@ -72,6 +73,42 @@ def test_a_job_that_a_server_was_quicker_to_begin_is_waited_for(
     assert main(["distill", "--dry-run", *data]) == 0
     servers[0].join()
     assert "dry_run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wish", "status"), [("cancel", "cancelled"), ("pause", "paused"), (None, "succeeded")]
+)
+def test_a_job_that_waits_for_another_can_be_stopped_and_begins_in_its_turn(
+    wish: str | None,
+    status: str,
+    data: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trainer, said = use(monkeypatch, FakeTrainer(answer=solves)), list[str]()
+    monkeypatch.setattr(doing, "LOOK_S", 0.01)
+    with ExitStack() as others:
+        others.enter_context(held(lock_of(Path(data[1]), "jobs"))).say("job_of_another")
+
+        def told(line: str) -> None:
+            """Do what somebody does who reads for whom is waited."""
+            said.append(line)
+            with closing(memory_of(Settings(data_dir=Path(data[1]), embedder="hashing"))) as memory:
+                if wish is not None:
+                    memory.jobs.ask("default", memory.jobs.list("default", 1)[0].id, Wish(wish))
+            if wish is None:
+                others.close()
+
+        monkeypatch.setattr(doing, "complain", told)
+        assert main(["distill", *data]) == (0 if wish is None else 1)
+    assert "job_of_another is under way" in said[0]
+    assert len(said) == 1
+    assert bool(trainer.jobs) == (wish is None)
+    errors = capsys.readouterr().err.splitlines()
+    assert (f"was stopped: it is {status}" in errors[-1]) == (wish is not None)
+    assert main(["jobs", "list", "--json", *data[:2]]) == 0
+    job = json.loads(capsys.readouterr().out)["data"][0]
+    assert job["status"] == status
 
 
 def test_what_is_left_to_a_server_names_the_model_wherever_that_works(

@@ -57,7 +57,7 @@ def test_who_is_killed_holds_nothing(lock: Path) -> None:
             assert not ours.is_ours
         other.kill()
     assert holder_of(lock) is None
-    with held(lock, waits=True) as ours:
+    with held(lock) as ours:
         assert ours.is_ours
 
 
