@@ -35,7 +35,7 @@ from pathlib import Path
 from adaptation.errors import TrainerError
 from adaptation.learning.leases import remove_orphans
 from adaptation.learning.ray.files import PREFIX, Files, read_adapter, scratch, write_adapter
-from adaptation.learning.ray.replier import Replier
+from adaptation.learning.ray.reply_process import ReplyProcess
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.messages import (
     Cancel,
@@ -69,7 +69,7 @@ class Seat:
     threads: int | None
     device: str
     replier: str | None = None
-    """A module whose process replies, see `Replier`; None: the base's own decoder does."""
+    """A module whose process replies, see `ReplyProcess`; None: the base's own decoder does."""
 
     @property
     def folder(self) -> str:
@@ -103,10 +103,10 @@ class TrainerActor:
         self._untold: set[int] = set()
         self._stepped = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._replier: Replier | None = None
+        self._reply_process: ReplyProcess | None = None
         if seat.replier is not None:
             how = seat.folder, seat.template, seat.device, seat.threads
-            self._replier = Replier(offline_engine(seat.replier, *how))
+            self._reply_process = ReplyProcess(offline_engine(seat.replier, *how))
         self._inbox = ActorInbox(self._said)
         threading.Thread(target=self._work, args=(seat,), daemon=True).start()
 
@@ -152,7 +152,7 @@ class TrainerActor:
         if request_id not in self._asked:
             self._given_up.append(request_id)
             return False
-        if self._replier is None or not self._replier.cancel(request_id):
+        if self._reply_process is None or not self._reply_process.cancel(request_id):
             self._inbox.put(Cancel(id=request_id))
         return True
 
@@ -161,8 +161,8 @@ class TrainerActor:
             return Failed(id=work.id, error="the job was cancelled")
         self._asked[work.id] = asyncio.get_running_loop().create_future()
         try:
-            if self._replier is not None and isinstance(work, Generate):
-                return await self._replier.ask(work, self._heard)
+            if self._reply_process is not None and isinstance(work, Generate):
+                return await self._reply_process.ask(work, self._heard)
             self._inbox.put(work)
             return await self._asked[work.id]
         finally:

@@ -31,8 +31,8 @@ async def trainer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TrainerActor
     )
     found = TrainerActor(seat)
     yield found
-    assert found._replier is not None
-    await found._replier._resident.close()
+    assert found._reply_process is not None
+    await found._reply_process._resident.close()
 
 
 def asking(number: int, *questions: str) -> Generate:
@@ -70,8 +70,8 @@ async def test_a_process_that_is_killed_is_told_as_lost(trainer: TrainerActor) -
     async with asyncio.timeout(WAIT_S):
         work = asyncio.create_task(trainer.ask(asking(1, FOR_EVER)))
         await trainer.steps()
-        assert trainer._replier is not None
-        pid = trainer._replier._resident.pid
+        assert trainer._reply_process is not None
+        pid = trainer._reply_process._resident.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         told = "the offline engine process died (killed by SIGKILL)"

@@ -16,7 +16,7 @@ PATIENCE_S = 86_400.0
 """Who asks has a deadline, and gives up by it."""
 
 
-class Replier:
+class ReplyProcess:
     """Answers requests for replies by their own ids; its process starts with the first."""
 
     def __init__(self, resident: Resident) -> None:
