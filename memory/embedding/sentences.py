@@ -6,6 +6,7 @@ vector came from is part of the embedder's name.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
 from collections import OrderedDict
@@ -127,8 +128,9 @@ def weights_hash(folder: Path) -> str:
 
 def load(folder: Path) -> Any:
     """Load the model, quietly; `ValueError` where it is none."""
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as progress
+    with _uncollected():
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as progress
 
     shown = progress.is_progress_bar_enabled()
     progress.disable_progress_bar()
@@ -139,6 +141,18 @@ def load(folder: Path) -> Any:
     finally:
         if shown:
             progress.enable_progress_bar()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Import without a look for garbage at every turn: a fifth of the time that it takes."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @contextmanager

@@ -24,6 +24,9 @@ CACHE_SHARE = 0.25
 the trainer works with, and everything else on the machine, needs the rest."""
 COPIES = 2
 """Copies of the weights: the engine's and the trainer's."""
+MOST_PROCESSES, PROCESS_BYTES = 4, 2 * GIB
+"""Processes that do a job's work on a small model beside each other, and what one takes of memory,
+libraries and batches included, beside its weights. Each takes seconds to start."""
 SAMPLE_TOKENS = 512
 """Tokens of a long sample."""
 TOKENS_PER_S = 1.2e10
@@ -63,6 +66,15 @@ def fit(size: Size | None, machine: Machine, samples: int, context: int | None =
         cache_bytes=_cache_bytes(size, machine, samples * (context or size.context_tokens)),
         wall_s=_wall_s(size, threads, samples),
     )
+
+
+def beside_each_other(size: Size | None, machine: Machine) -> int:
+    """Return how many processes, each with the threads that suit training, use the cores."""
+    if size is None:
+        return 1
+    cores = machine.cores // _threads(size, machine, PARAMETERS_PER_TRAINING_THREAD)
+    room = machine.free_bytes // (PROCESS_BYTES + size.weight_bytes)
+    return max(1, min(MOST_PROCESSES, cores, room))
 
 
 def _threads(size: Size, machine: Machine, each: int) -> int:

@@ -11,7 +11,15 @@ import pytest
 from adaptation.pebble import model_path
 from server.models.size import Size, size_of
 from server.startup.cpu_defaults import fit_to_machine, keep_to_threads, told
-from server.startup.fitting import GIB, LEAST_CACHE_BYTES, LEAST_WALL_S, MOST_WALL_S, fit
+from server.startup.fitting import (
+    GIB,
+    LEAST_CACHE_BYTES,
+    LEAST_WALL_S,
+    MOST_PROCESSES,
+    MOST_WALL_S,
+    beside_each_other,
+    fit,
+)
 from server.startup.machine import Machine, this_machine
 
 PEBBLE = Size(3_541_760, 7_083_520, token_bytes=2048, context_tokens=4096)
@@ -46,6 +54,26 @@ def test_a_model_gets_as_many_threads_as_it_has_work_for(
 )
 def test_training_has_work_for_more(size: Size | None, cores: int, threads: int) -> None:
     assert fit(size, machine(cores), samples=16).training_threads == threads
+
+
+@pytest.mark.parametrize(
+    ("size", "cores", "free_gib", "processes"),
+    [
+        (PEBBLE, 1, 20, 1),
+        (PEBBLE, 2, 20, 2),
+        (PEBBLE, 64, 20, MOST_PROCESSES),
+        (PEBBLE, 64, 5, 2),
+        (PEBBLE, 64, 0.5, 1),
+        (SMOLLM2, 2, 20, 1),
+        (SMOLLM2, 16, 20, 3),
+        (LARGE, 64, 200, 1),
+        (None, 8, 20, 1),
+    ],
+)
+def test_as_many_processes_work_beside_each_other_as_there_are_cores_and_memory_for(
+    size: Size | None, cores: int, free_gib: float, processes: int
+) -> None:
+    assert beside_each_other(size, machine(cores, free_gib)) == processes
 
 
 @pytest.mark.parametrize(("given", "threads"), [({}, 1), ({"OMP_NUM_THREADS": "3"}, None)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,12 +16,15 @@ from adaptation.learning.candidates.policies import Policy
 from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.distillation.archive import find_parent
 from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.pieces import Pieces
 from adaptation.learning.distillation.replying import Replying
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import Selection
+from adaptation.learning.distillation.spread import Spread
 from adaptation.learning.distillation.target import Target, hard_enough, target_named
 from adaptation.learning.training.offline import offline_engine
 from adaptation.learning.training.process import ProcessTrainer, ResidentTrainer
+from adaptation.learning.training.several import Several
 from adaptation.learning.training.trainer import GeneratingTrainer
 from memory.errors import NotFoundError
 from memory.identity.answers import agree, canonical, extract
@@ -31,13 +35,17 @@ from memory.types import AdapterVersion, Record, State
 from memory.versions.release import Stage
 from server.adapters.releasing import Autonomy, stage_once_passed
 from server.config import Settings as ServerSettings
+from server.jobs.device import device_name
 from server.jobs.kind import JobFailedError
 from server.jobs.means import obstacle
 from server.jobs.of_base import OfBase
 from server.jobs.studying import Student, studied
 from server.jobs.targets import refusal_of
 from server.jobs.work import OnProgress, Work
+from server.models.size import size_of
 from server.policy import refusals_of
+from server.startup.fitting import beside_each_other
+from server.startup.machine import this_machine
 
 VLLM = "server.engine.replying"
 """What is run where vLLM replies; it is not imported here."""
@@ -240,9 +248,15 @@ def _trainer(work: Work, base: OfBase) -> GeneratingTrainer:
     return Replying(trainer, make_replier(base, device)) if by_vllm else trainer
 
 
-def make_trainer(asked: OfBase, device: str) -> ProcessTrainer:
-    """Return the trainer process for the model; it starts when it is first needed."""
-    return ProcessTrainer(asked.model, template=asked.template, device=device)
+def make_trainer(asked: OfBase, device: str) -> GeneratingTrainer:
+    """Return the trainer process for the model, or some; they start when they are first needed."""
+    size, machine = size_of(asked.model), this_machine()
+    n = beside_each_other(size, machine) if device_name(device) == "cpu" else 1
+    make = partial(ProcessTrainer, asked.model, template=asked.template, device=device)
+    if n == 1:
+        return make()
+    threads = machine.cores // n
+    return Spread(Several([make(threads=threads) for _ in range(n)]), n, Pieces(None))
 
 
 def make_replier(asked: OfBase, device: str) -> ResidentTrainer:

@@ -1,0 +1,31 @@
+"""How many processes a generation has where no cluster does it."""
+
+from __future__ import annotations
+
+import pytest
+
+from adaptation.learning.distillation.spread import Spread
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.pebble import model_path
+from server.jobs.kinds import distill
+from server.jobs.of_base import OfBase
+from server.startup.fitting import GIB
+from server.startup.machine import Machine
+
+PEBBLE = OfBase(model=str(model_path()))
+
+
+@pytest.mark.parametrize(("cores", "device", "are_several"), [(2, "cpu", True), (1, "cpu", False)])
+def test_a_small_model_has_a_process_for_each_core(
+    monkeypatch: pytest.MonkeyPatch, cores: int, device: str, are_several: bool
+) -> None:
+    monkeypatch.setattr(distill, "this_machine", lambda: Machine(cores, 16 * GIB))
+    trainer = distill.make_trainer(PEBBLE, device)
+    assert isinstance(trainer, Spread if are_several else ProcessTrainer)
+    assert (trainer.beside() is not None) == are_several
+
+
+def test_an_accelerator_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distill, "this_machine", lambda: Machine(8, 64 * GIB))
+    monkeypatch.setattr(distill, "device_name", lambda device: "cuda-0123")
+    assert isinstance(distill.make_trainer(PEBBLE, "auto"), ProcessTrainer)
