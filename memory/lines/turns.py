@@ -131,10 +131,12 @@ def _is_call(call: Any) -> bool:
 
 
 def _weight(item: Mapping[str, Any]) -> bool:
-    weight = item.get("weight", 1)
+    weight = item.get("weight")
+    if weight is None:
+        return True
     if isinstance(weight, bool) or weight not in (0, 1):
         raise InvalidImportError('the "weight" of a message is not 0 or 1')
-    if "weight" in item and item.get("role") != "assistant":
+    if item.get("role") != "assistant":
         raise InvalidImportError('only turns of the assistant have a "weight"')
     return bool(weight)
 

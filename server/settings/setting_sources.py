@@ -102,8 +102,8 @@ def _known(key: str, where: str, names: Iterable[str]) -> None:
     """Refuse `key` unless it is one of `names`, and propose the nearest."""
     names = list(names)
     if key not in names:
-        near = difflib.get_close_matches(key, names, n=1)
-        hint = f"; did you mean `{near[0]}`?" if near else "; remove it"
+        near = difflib.get_close_matches(key, names, n=1, cutoff=0.7)
+        hint = f"; did you mean `{near[0]}`?" if near else "; remove it (vLLM's are flags only)"
         raise ConfigError(f"{where}: unknown setting `{key}`{hint}")
 
 

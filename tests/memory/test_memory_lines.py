@@ -77,6 +77,8 @@ def test_the_last_turn_with_weight_is_learned() -> None:
     turns[1]["weight"], turns[3]["weight"] = 0, 1
     found = draft(messages=turns)
     assert (found.answer, len(found.messages)) == ("21", 3)
+    turns[1]["weight"] = turns[2]["weight"] = turns[3]["weight"] = None  # as if it were absent
+    assert draft(messages=turns).answer == "21"
 
 
 def test_tools_calls_and_results_stay_where_they_were() -> None:

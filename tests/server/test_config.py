@@ -77,6 +77,8 @@ def test_the_key_of_those_who_ask_is_no_setting_of_the_server() -> None:
         ({"embedder": "magic"}, {}, "", ["--embedder: embedder = 'magic': ", "minilm"]),
         ({}, {}, "max_samples = [", ["whet.toml", "TOML"]),
         ({}, {}, 'strategy = "guess"', ["whet.toml", "strategy", "'plain'"]),
+        ({}, {}, 'strategi = "auto"', ["unknown setting `strategi`; did you mean `strategy`?"]),
+        ({}, {}, "port = 8001", ["unknown setting `port`; remove it (vLLM's are flags only)"]),
         ({}, {"WHET_CONFIG": "absent.toml"}, "", ["absent.toml", "No such file"]),
     ],
 )
