@@ -53,6 +53,7 @@ def date(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
     texts = [token.text for token in tokens[at : at + 7]]
     if len(texts) > 4 and _is_iso(texts, tokens[at + 1].spaced):
         return f"{texts[0]}-{texts[2]}-{texts[4]}", 5
+    texts += [""] * (7 - len(texts))
     month, day, taken = _day_of_month(texts)
     if not month:
         return None
