@@ -22,6 +22,8 @@ from memory.versions.adapters import NewVersion
 
 JOB = "job"
 """Key of a version's metrics: the job that made it."""
+WHOLE = frozenset({JUDGED_BY, "seconds"})
+"""Keys that only versions of generations have which keep their report whole."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Keeping:
     def _whole(self, tenant: str) -> list[AdapterVersion]:
         """Return the versions that have their report whole: a retired one keeps figures alone."""
         found = (each for each in self.registry.list(tenant) if each.retired is None)
-        return [v for v in found if v.base_model == self.base_model and "seconds" in v.metrics]
+        mine = (each for each in found if each.base_model == self.base_model)
+        return [each for each in mine if each.metrics.keys() >= WHOLE]
 
     def _note(
         self, judged: GenerationReport, ids: Sequence[str], picked: Picked | None = None
