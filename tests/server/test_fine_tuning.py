@@ -349,6 +349,7 @@ async def test_a_paused_job_goes_on_after_its_last_checkpoint(
     trained = len(checkpoint_objects(now(memory)))
     paper.let_go.set()
     paper.jobs.clear()
+    memory.jobs.ask("ann", "ftjob-abc123", Wish.RESUME)
     assert await perform(taken(memory), fine_tune.run) is JobStatus.SUCCEEDED
     assert 0 < len(paper.jobs) <= 4 - trained, "one may have been done and not yet noted"
     assert (now(memory).result or {})["figures"][-1]["step"] == 16
