@@ -115,9 +115,15 @@ class Sampling:
         """Draw K samples of each from what is served."""
         return await self._drawn("sampled guards", self._asked(probes, holdout), served)
 
-    async def after(self, before: Drawn, candidate: str) -> Sampled:
-        """Draw from a candidate what was drawn `before`, and hold the one against the other."""
-        after = await self._drawn("sampled guards candidate", before.asked, candidate)
+    async def after(
+        self, probes: Sequence[Guard], holdout: Sequence[Record], candidate: str
+    ) -> Drawn:
+        """Draw as many from a candidate."""
+        asked = self._asked(probes, holdout)
+        return await self._drawn("sampled guards candidate", asked, candidate)
+
+    async def compared(self, before: Drawn, after: Drawn, candidate: str) -> Sampled:
+        """Hold what was drawn from a candidate against what was drawn before."""
         far = before.far
         found = {
             OF_FAR: _counts(before, after, far),

@@ -1,6 +1,8 @@
 """Vetting a candidate that the answers speak for: near guards, far ones, then sampled ones.
 
 Nothing more is asked once one kind of guard has spoken against it: each costs more than the last.
+Where others than the one that trains are free, all are asked at once, and what is served is asked
+before there is a candidate.
 """
 
 from __future__ import annotations
@@ -8,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from adaptation.learning.distillation.asking import Asking
 from adaptation.learning.distillation.early import Early
@@ -28,6 +30,8 @@ from adaptation.learning.distillation.sampling import Sampling, sampled_objectio
 from adaptation.learning.distillation.telling import guards_told
 from memory.types import Record
 
+T = TypeVar("T")
+S = TypeVar("S")
 DRAWS, ENOUGH = 4, 30
 """Near guards are drawn again, so often at most, from a model that has fewer than half of the
 computed ones right, until so many are known: of a dozen nobody can tell a loss from chance."""
@@ -83,8 +87,33 @@ class Vetted:
         )
 
 
+@dataclass(frozen=True)
+class Kinds(Generic[T, S]):
+    """What is found of each kind of guards. Leaving gives up what nobody came for."""
+
+    near: Early[T]
+    far: Early[T]
+    sampled: Early[S] | None
+
+    def begin(self) -> None:
+        """Begin all at once, first with what takes longest."""
+        for each in self._all:
+            each.begin()
+
+    async def __aenter__(self) -> Kinds[T, S]:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for each in self._all:
+            await each.end()
+
+    @property
+    def _all(self) -> list[Early[Any]]:
+        return [each for each in (self.sampled, self.near, self.far) if each is not None]
+
+
 class Vetting:
-    """Asks what is served, and then a candidate. Leaving gives up what nobody came for."""
+    """Asks what is served, and then a candidate."""
 
     def __init__(
         self,
@@ -98,47 +127,55 @@ class Vetting:
         """Without any `far` guard none is asked at all. `holdout` are held-out questions, of which
         the first are sampled; `served` is a folder, None for the base.
         """
-        self._asking, self._grade, self._is_asked = asking, grade, bool(far)
-        self._aside = asking.beside()
+        self._asking, self._grade, self._aside = asking, grade, asking.beside()
+        self._far, self._holdout = far, holdout
         first = self._aside or asking
-        self._near = Early(partial(ask_drawn, first.generate, draw, served))
-        self._far = Early(partial(ask_before, first.generate, far, served, "far"))
-        sampling = self._sampling(first)
-        self._sampled = Early(partial(sampling.before, far, holdout, served))
+        drawn = partial(self._sampling(first).before, far, holdout, served)
+        self._before = Kinds(
+            near=Early(partial(ask_drawn, first.generate, draw, served)),
+            far=Early(partial(ask_before, first.generate, far, served, "far")),
+            sampled=Early(drawn) if asking.settings.samples else None,
+        )
 
     async def __aenter__(self) -> Vetting:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for each in self._before:
-            await each.end()
+        await self._before.__aexit__()
 
     def begin(self) -> None:
         """Ask what is served now, where that is no burden to a training."""
-        if self._aside is not None and self._is_asked:
-            for each in self._before:
-                each.begin()
+        if self._aside is not None and self._far:
+            self._before.begin()
 
     async def of(self, candidate: str) -> Vetted:
-        """Ask a candidate, in a folder, one kind after the other."""
-        if not self._is_asked:
+        """Ask a candidate, in a folder: one kind after the other, or at once where many ask."""
+        if not self._far:
             return Vetted()
-        ask = self._asking.generate
-        near = await ask_after(ask, await self._near.found(), candidate, "near")
-        found = Vetted(near)
-        if found.objections:
-            return found
-        far = await ask_after(ask, await self._far.found(), candidate, "far")
-        found = Vetted(near, far)
-        if found.objections or not self._asking.settings.samples:
-            return found
-        drawn = await self._sampled.found()
-        return Vetted(near, far, await self._sampling(self._asking).after(drawn, candidate))
+        drawn = partial(self._sampled_of, candidate)
+        after = Kinds(
+            near=Early(partial(self._asked, self._before.near, candidate, "near")),
+            far=Early(partial(self._asked, self._before.far, candidate, "far")),
+            sampled=Early(drawn) if self._before.sampled else None,
+        )
+        async with after:
+            if self._aside is not None:
+                after.begin()
+            found = Vetted(await after.near.found())
+            if not found.objections:
+                found = replace(found, far=await after.far.found())
+            if after.sampled is not None and not found.objections:
+                found = replace(found, sampled=await after.sampled.found())
+        return found
 
-    @property
-    def _before(self) -> list[Early[Any]]:
-        sampled = [self._sampled] if self._asking.settings.samples else []
-        return [self._near, self._far, *sampled]
+    async def _asked(self, before: Early[dict[Guard, str]], candidate: str, kind: str) -> Asked:
+        return await ask_after(self._asking.generate, await before.found(), candidate, kind)
+
+    async def _sampled_of(self, candidate: str) -> Sampled:
+        assert self._before.sampled is not None
+        sampling = self._sampling(self._asking)
+        after = await sampling.after(self._far, self._holdout, candidate)
+        return await sampling.compared(await self._before.sampled.found(), after, candidate)
 
     def _sampling(self, asking: Asking) -> Sampling:
         return Sampling(asking.sample, asking.measure, self._grade)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adaptation.conversation import Conversation
 from adaptation.errors import DistillationError, TrainerError
+from adaptation.learning.distillation.asking import Asking
 from adaptation.learning.distillation.early import Early
 from adaptation.learning.distillation.far import far_probes
 from adaptation.learning.distillation.generation import Distiller
+from adaptation.learning.distillation.near import NearProbe
 from adaptation.learning.distillation.pieces import Pieces
 from adaptation.learning.distillation.replay import PROMPTS
 from adaptation.learning.distillation.report import GenerationReport
@@ -20,7 +23,8 @@ from adaptation.learning.distillation.sampling import K
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.distillation.settings import Settings
 from adaptation.learning.distillation.spread import Spread
-from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.distillation.vetting import Vetting
+from adaptation.learning.training.fake import FakeTrainer, write_zeros
 from adaptation.learning.training.trainer import GeneratingTrainer, TrainingJob, TrainingResult
 from memory.types import Message, Record
 from memory.versions.adapters import AdapterRegistry
@@ -128,6 +132,29 @@ async def test_the_base_says_what_is_rehearsed_while_doubt_trains_on_halves(run:
     assert report.decision == "promoted"
     assert sum(bool(job.holdout) for job in crew.jobs) == 2
     assert len(crew.jobs[-1].conversations) > report.train, "what was said is rehearsed"
+
+
+@pytest.mark.parametrize("width", [1, 3])
+async def test_what_speaks_against_a_candidate_first_is_all_that_is_told_of_it(
+    width: int, tmp_path: Path
+) -> None:
+    def forgets(turns: tuple[Message, ...], adapter: str | None) -> str:
+        return "2" if adapter else "1"
+
+    async def draw(seed: int) -> list[NearProbe]:
+        return [NearProbe(f"What is {n} - {n - 1}?", "1", "sums with -") for n in range(40)]
+
+    write_zeros(tmp_path, 1)
+    crew = Watched(forgets)
+    trainer = Spread(crew, width, Pieces(None)) if width > 1 else crew
+    asking = Asking(trainer, QUICK, lambda phase, done, total: None)
+    async with Vetting(asking, lambda *_: False, draw, far_probes(), (), None) as vetting:
+        vetting.begin()
+        found = await vetting.of(str(tmp_path))
+    assert found.near is not None
+    assert len(found.near.outcome.lost) == 40
+    assert found.far is found.sampled is None
+    assert len(found.objections) == 1
 
 
 async def test_what_is_asked_meanwhile_leaves_a_worker_to_the_training() -> None:

@@ -147,7 +147,9 @@ async def compared(
     sampling: Sampling, probes: Sequence[Guard], held_out: Sequence[Record]
 ) -> Sampled:
     """Sample the base and a candidate."""
-    return await sampling.after(await sampling.before(probes, held_out, None), "candidate")
+    before = await sampling.before(probes, held_out, None)
+    after = await sampling.after(probes, held_out, "candidate")
+    return await sampling.compared(before, after, "candidate")
 
 
 async def test_what_sixteen_samples_no_longer_find_refuses_the_candidate(record: Make) -> None:

@@ -43,7 +43,8 @@ async def passes(held_out: Sequence[Record], candidate: Chance, rng: Random) -> 
 
     sampling = Sampling(sample, measure, lambda text, record: text == record.answer)
     before = await sampling.before(FAR, held_out, None)
-    return not sampled_objections(await sampling.after(before, "candidate"))
+    after = await sampling.after(FAR, held_out, "candidate")
+    return not sampled_objections(await sampling.compared(before, after, "candidate"))
 
 
 async def test_a_candidate_as_good_as_a_weak_model_passes_and_one_half_as_good_rarely(
