@@ -211,6 +211,7 @@ async def test_a_job_is_paused_at_any_moment_and_comes_to_the_same_end(
     work = begun(memory, lines(12))
     wish_at(moment, Wish.PAUSE, work, paper, monkeypatch)
     assert await perform(work, fine_tune.run) is JobStatus.PAUSED
+    memory.jobs.ask("ann", work.job.id, Wish.RESUME)
     assert await perform(taken(memory), fine_tune.run) is JobStatus.SUCCEEDED
     result = now(memory).result or {}
     assert [each["step"] for each in result["figures"]] == [4, 8, 12, 16]
