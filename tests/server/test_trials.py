@@ -346,6 +346,8 @@ async def test_a_shadow_answers_unseen_and_decides(
             assert through[-1] == candidate
         seen = server.memory.shadows.of("default", candidate)
         assert (seen.total, seen.same, seen.pairs) == (7, 0, [(better, not better)] * 7)
+        (record,) = server.memory.list("default")
+        assert "confirmations" not in record.evidence, "a shadow leaves nothing behind"
         await server.trials.refresh()
         last = server.memory.releases.of("default", candidate)[-1]
         assert last.stage is (Stage.SHARE if better else Stage.BACK)

@@ -34,7 +34,10 @@ def returns(judged: Sequence[Judgement]) -> Alarm | None:
     if len(last) < IN_VAIN or any(point_returns(each) > 0 for each in last):
         return None
     hours = sum(each.seconds for each in last) / 3600
-    told = f"{IN_VAIN} generations and {hours:.2g} hours brought nothing: the next needs --anyway"
+    told = (
+        f"{IN_VAIN} generations and {hours:.2g} hours brought nothing: "
+        "the next needs more to learn from, or --anyway"
+    )
     return Alarm(monitor="returns", message=told, value=0.0, limit=0.0)
 
 
