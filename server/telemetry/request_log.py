@@ -30,6 +30,8 @@ PROBES = frozenset({"/health", "/ready", "/metrics", "/ping", "/load", "/version
 """Asked for every few seconds: a line is written where the answer begins to be no success."""
 PAGE = "/console/"
 """Of the files that make up the console: one look asks for dozens of them. Failures have a line."""
+DONE = b"data: [DONE]\n\n"
+"""The last event of a stream: OpenAI's clients read no further, and close the connection."""
 MOST_CHARACTERS = 2_000
 """Most characters of a question, an answer, a reason."""
 
@@ -141,10 +143,16 @@ def _told(note: RequestNote, send: Send) -> Send:
         if message["type"] == "http.response.start" and not note.has_left:
             note.status = message["status"]
         await send(message)
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
+        if message["type"] == "http.response.body" and _is_last(message):
             note.is_whole = not note.has_left
 
     return tell
+
+
+def _is_last(message: Message) -> bool:
+    """Whether nothing follows that a client reads."""
+    body: bytes = message.get("body", b"")
+    return not message.get("more_body", False) or body.endswith(DONE)
 
 
 def _fields(note: RequestNote) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from itertools import count
 from pathlib import Path
@@ -158,8 +158,29 @@ async def test_a_client_that_left_is_named_with_what_it_cost(
         assert line["tokens"]["returned"] == 0
 
 
-async def leave(server: Composed, body: dict[str, Any], once: Callable[[], Any]) -> None:
-    """Ask as a client that goes as soon as something is generated."""
+async def test_a_client_that_goes_once_it_is_told_of_the_end_has_not_left(serve: Serve) -> None:
+    told = asyncio.Event()
+
+    async def hear(message: Any) -> None:
+        if told.is_set():
+            await asyncio.Event().wait()  # the last bytes find nobody
+        if message.get("body", b"").endswith(b"data: [DONE]\n\n"):
+            told.set()
+
+    async with serve(right) as server:
+        with logged() as log:
+            await leave(server, {**ASK, "stream": True}, once=told.wait, hear=hear)
+            (line,) = await settled(log)
+    assert (line["status"], "ended" in line) == (200, False)
+
+
+async def leave(
+    server: Composed,
+    body: dict[str, Any],
+    once: Callable[[], Any],
+    hear: Callable[[Any], Awaitable[None]] | None = None,
+) -> None:
+    """Ask as a client that goes as soon as `once` returns, and hears what it is sent by `hear`."""
     sent = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
     headers = [(b"content-type", b"application/json"), (b"host", b"127.0.0.1")]
     scope = {
@@ -177,7 +198,8 @@ async def leave(server: Composed, body: dict[str, Any], once: Callable[[], Any])
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
-        pass
+        if hear is not None:
+            await hear(message)
 
     async with asyncio.timeout(30):
         await server.app(scope, receive, send)
