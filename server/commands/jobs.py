@@ -97,7 +97,19 @@ def _list(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     with open_tables(args) as memory:
-        return _say(args, memory, memory.jobs.get(args.tenant, args.id))
+        job = memory.jobs.get(args.tenant, args.id)
+        waits_for = _waits_for(args, memory, job)
+    if args.json:
+        print_json(_fields(job))
+        return 0
+    shown = _fields(job) | {
+        "progress": _progress(job) or None,
+        "waits_for": waits_for,
+        **{name: at and _second(at) for name in TIMES if (at := getattr(job, name))},
+    }
+    generation = _generation_of(job)
+    print_fields({**shown, "result": None, **generation} if generation else shown)
+    return 0
 
 
 def _logs(args: argparse.Namespace) -> int:
@@ -130,23 +142,14 @@ def _wish(name: str) -> Any:
         from memory.offline.job import Wish
 
         with open_tables(args) as memory:
-            return _say(args, memory, memory.jobs.ask(args.tenant, args.id, Wish(name)))
+            job = memory.jobs.ask(args.tenant, args.id, Wish(name))
+        if args.json:
+            print_json(_fields(job))
+        else:
+            print(f"{job.id} is {_status(job)}")
+        return 0
 
     return run
-
-
-def _say(args: argparse.Namespace, memory: LongTermMemory, job: Job) -> int:
-    if args.json:
-        print_json(_fields(job))
-        return 0
-    shown = _fields(job) | {
-        "progress": _progress(job) or None,
-        "waits_for": _waits_for(args, memory, job),
-        **{name: at and _second(at) for name in TIMES if (at := getattr(job, name))},
-    }
-    generation = _generation_of(job)
-    print_fields({**shown, "result": None, **generation} if generation else shown)
-    return 0
 
 
 def _generation_of(job: Job) -> dict[str, object]:

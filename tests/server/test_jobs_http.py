@@ -195,6 +195,7 @@ def test_a_wish_is_noted_for_whoever_works_and_what_cannot_be_is_said(
     job: Job, capsys: Capture
 ) -> None:
     assert "resume" in said(capsys, "jobs", "resume", job.id, status=1)
+    assert said(capsys, "jobs", "cancel", job.id) == f"{job.id} is running (cancel wanted)\n"
     assert json.loads(said(capsys, "jobs", "cancel", job.id, "--json"))["wanted"] == "cancel"
     assert "cancel wanted" in said(capsys, "jobs", "list")
 
