@@ -169,16 +169,17 @@ class FakeEngine:
 
 
 def _sample(reply: Reply, draw: Draw, position: int) -> Sample:
-    done = position == reply.tokens
+    done, chars = position == reply.tokens, len(reply.text)
     return Sample(
         index=draw.index,
-        text=reply.text if done else reply.text[: position * len(reply.text) // reply.tokens],
+        text=reply.text if done else reply.text[: position * chars // reply.tokens],
         n_tokens=position,
         finish_reason=reply.finish_reason if done else None,
         adapter=draw.adapter.version if draw.adapter else None,
         instruction=draw.instruction,
         parsed=_parsed(reply) if done else None,
         logprobs=() if reply.logprob is None else (reply.logprob,) * position,
+        chars={tokens: tokens * chars // reply.tokens for tokens in range(1, position + 1)},
     )
 
 

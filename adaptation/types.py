@@ -152,6 +152,8 @@ class Draw:
     """Number of the instruction that the sample was given, from 1; 0 is none."""
     is_aside: bool = False
     """Whether only the strategy reads the reply: it is held to no form and to no stops."""
+    foretold_after: int | None = None
+    """Tokens after which an earlier sample may foretell the rest; None: none does."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,8 @@ class Sample:
     finish_reason: str | None
     logprobs: Sequence[float] = ()
     """Log-probability of each sampled token, where the engine gives them."""
+    chars: Mapping[int, int] = field(default_factory=dict, repr=False)
+    """Tokens → characters of the text that they made, as far as the engine looked at them."""
     adapter: str | None = None
     instruction: int = 0
     """See `Draw`."""

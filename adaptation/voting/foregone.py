@@ -10,8 +10,7 @@ is cut off depends on what was sampled, and not on which sample happened to be f
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adaptation.types import Draw, Query, Sample
@@ -27,14 +26,12 @@ class Ended:
     """A whole sample, and how it came to its end."""
 
     sample: Sample
-    chars: Mapping[int, int]
-    """Tokens → characters of the text that they made."""
     certain_from: int
     """Tokens after which the rest was certain."""
 
     def foretells(self, sample: Sample) -> bool:
         """Whether an unfinished sample is surely going to say the same."""
-        is_beside = self.chars.get(sample.n_tokens) == len(sample.text)
+        is_beside = self.sample.chars.get(sample.n_tokens) == len(sample.text)
         is_certain = sample.n_tokens >= self.certain_from
         return is_beside and is_certain and self.sample.text.startswith(sample.text)
 
@@ -46,7 +43,6 @@ class Foregone:
         # Of several choices the second may be one that was cut off, and is to be another text.
         self._is_off = query.is_bent or query.choices > 1
         self._temperature = query.options.temperature
-        self._chars: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self._draws: dict[int, Draw] = {}
         self._ended: list[Ended] = []
 
@@ -62,25 +58,19 @@ class Foregone:
             return ()
         return [each for each in self._ended if _is_alike(self._draws[each.sample.index], draw)]
 
-    def noted(self, sample: Sample) -> None:
-        """Note how far a sample has come."""
-        if not self._is_off:
-            self._chars[sample.index][sample.n_tokens] = len(sample.text)
-
     def counted(self, sample: Sample) -> None:
         """Have a whole sample foretell those that begin after it."""
-        chars = self._chars.pop(sample.index, {})
         place = certain_from(sample.logprobs)
-        is_whole = sample.finish_reason == "stop" and sample.n_tokens in chars
+        is_whole = sample.finish_reason == "stop" and sample.n_tokens in sample.chars
         if is_whole and len(sample.logprobs) == sample.n_tokens > place:
-            self._ended.append(Ended(sample, chars, place))
+            self._ended.append(Ended(sample, place))
 
 
 def foregone(sample: Sample, ended: Sequence[Ended]) -> Sample | None:
     """Return an unfinished sample with the end that it will come to; None where nobody knows."""
     for each in ended:
         if each.foretells(sample):
-            return replace(each.sample, index=sample.index)
+            return replace(each.sample, index=sample.index, chars={})  # nobody looked at its own
     return None
 
 

@@ -135,7 +135,9 @@ class SamplePool:
             self._asides.add(draw.index)
         self._began[draw.index] = time.monotonic()
         self._stragglers.begun(draw)
-        running = self._run(draw, self._foregone.begun(draw))
+        before = self._foregone.begun(draw)
+        foretold = min((each.certain_from for each in before), default=None)
+        running = self._run(replace(draw, foretold_after=foretold), before)
         task = self._tasks[draw.index] = asyncio.create_task(running, name=draw.request_id)
         self._crowd.enter(task)
 
@@ -161,7 +163,6 @@ class SamplePool:
         is_over = draw.index in self._finished  # by what was foretold
         if not is_over:
             self._partial[draw.index] = step.sample
-            self._foregone.noted(step.sample)
         whole = step.sample if step.done else foregone(step.sample, before)
         if whole is not None and not is_over:
             self._stragglers.ended(whole)

@@ -14,7 +14,7 @@ from vllm.sampling_params import RequestOutputKind
 
 from adaptation.report import Report
 from adaptation.types import Draw, Outcome, Sample
-from server.engine.trail import Trail
+from server.engine.trail import Trail, are_bare
 
 BLANK_TOKENS = 64
 """So much white space without end is no layout: a model held to a grammar can go on with it for
@@ -48,6 +48,8 @@ class PartialSample:
     text: str = ""
     n_tokens: int = 0
     logprobs: list[float] = field(default_factory=list)
+    chars: dict[int, int] = field(default_factory=dict)
+    """See `Sample.chars`; `server.engine.easing` adds what lies between two steps."""
     blank_tokens: int = 0
     """Tokens since the last that brought anything but white space."""
     blank_chars: int = 0
@@ -75,6 +77,7 @@ class PartialSample:
         (completion,) = step.outputs
         self.text += completion.text
         self.n_tokens += len(completion.token_ids)
+        self.chars[self.n_tokens] = len(self.text)
         self.logprobs += _sampled_logprobs(completion)
         if completion.text.strip():
             self.blank_tokens = self.blank_chars = 0
@@ -91,6 +94,7 @@ class PartialSample:
             n_tokens=self.n_tokens,
             finish_reason=self.trail.last.finish_reason,
             logprobs=self.logprobs,
+            chars=self.chars,
             adapter=self.draw.adapter.version if self.draw.adapter else None,
             instruction=self.draw.instruction,
             engine_output=self.trail,
@@ -118,6 +122,8 @@ def _prompt_ids(prompt: Any) -> list[int] | None:
 def _sampled_logprobs(completion: CompletionOutput) -> list[float]:
     """The log-probability of each sampled token, which comes first of its position."""
     flat = completion.logprobs
+    if are_bare(flat):
+        return flat
     if not isinstance(flat, FlatLogprobs):
         sampled = zip(completion.token_ids, flat or (), strict=False)
         return [found[token].logprob for token, found in sampled if token in found]

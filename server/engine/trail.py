@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from vllm.logprobs import FlatLogprobs
 from vllm.outputs import CompletionOutput, RequestOutput, SamplingMask
@@ -24,7 +24,7 @@ class Trail:
         self._token_ids: list[int] = []
         self._cumulative: list[float | None] = []
         self._logprobs = FlatLogprobs()
-        """One position for each token."""
+        """One position for each token, where anybody may be shown them."""
         self._masks: dict[int, Any] = {}
         """By step, where the request asked which tokens could be sampled."""
         self._first: RequestOutput | None = None
@@ -61,7 +61,8 @@ class Trail:
         self._token_ids += choice.token_ids
         self._ends.append(len(self._token_ids))
         self._cumulative.append(choice.cumulative_logprob)
-        _extend(self._logprobs, choice.logprobs)
+        if not are_bare(choice.logprobs):
+            _extend(self._logprobs, choice.logprobs)
 
     def part(self, words: Sequence[str]) -> None:
         """Make a step of several tokens one for each, where their `words` are its text."""
@@ -117,6 +118,11 @@ class Trail:
         ended.index, ended.text, ended.token_ids = 0, choice.text, choice.token_ids
         ended.logprobs, ended.sampling_mask = choice.logprobs, choice.sampling_mask
         return ended
+
+
+def are_bare(logprobs: Any) -> TypeGuard[list[float]]:
+    """Whether they are numbers, as nobody may be shown more: see `easing.SampledLogprobs`."""
+    return isinstance(logprobs, list) and bool(logprobs) and isinstance(logprobs[0], float)
 
 
 def _extend(flat: FlatLogprobs, more: Any) -> None:

@@ -118,7 +118,7 @@ class VllmEngine:
         assert isinstance(request, EngineRequest)
         partial, is_ending = PartialSample(draw), False
         is_close = not request.takes_pieces or query.options.budget.tokens is not None
-        easing = Easing(self._client, draw.request_id, request.asks_logprobs, is_close)
+        easing = Easing(self._client, draw, request.asks_logprobs, is_close)
         watches_blanks = request.writes_json and not draw.is_aside
         watches_loops = query.options.max_samples > 1 and not request.params.ignore_eos
         try:

@@ -1,4 +1,4 @@
-"""Samples of a vote are looked at token by token at first, then every few tokens."""
+"""Samples of a vote are looked at every few tokens, and token by token where that may end them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,15 @@ async def test_a_long_sample_is_given_on_in_pieces_and_whole(
         given = await chunks(server)
         tokens = len(server.core.encode("".join(given)))
     assert "".join(given) in (f"{LONG}\n#### 14", f"{LONG}\n#### 18")
-    assert len(given) <= CLOSE_TOKENS + tokens / PIECE_TOKENS + 1
+    assert len(given) <= 2 + tokens / PIECE_TOKENS
+
+
+async def test_a_string_to_stop_at_is_found_within_a_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, saying(LONG)) as server:
+        given = await chunks(server, stop=["12 more"])
+    assert "".join(given) == "and then 10 more and then 11 more and then "
 
 
 async def test_under_a_budget_of_tokens_each_is_looked_at(
@@ -77,6 +85,20 @@ async def test_what_is_foretold_is_cut_in_the_midst_of_a_long_sample(
     )
 
 
+async def test_what_is_foretold_early_is_cut_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looked at the first tokens one by one of the samples that foretell others."""
+    text, certain = "so he has six more and", 12
+    async with composed(tmp_path, monkeypatch, saying(text, logprob=-0.01 / certain)) as server:
+        answer = await server.chat(adaptation={**QUIET, "max_samples": 12})
+        whole = len(server.core.encode(f"{text}\n#### 14")) + 1
+    late = answer["adaptation"]["samples"]["started"] - 4  # that many begin together
+    assert late > 0
+    assert certain < whole <= CLOSE_TOKENS
+    assert answer["usage"]["completion_tokens"] <= 4 * whole + late * whole / 3
+
+
 async def test_words_of_tokens_are_there_for_whoever_asks_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,17 +110,16 @@ async def test_words_of_tokens_are_there_for_whoever_asks_for_them(
     assert unasked["choices"][0]["logprobs"] is None
 
 
-def test_sampled_tokens_are_read_as_vllm_reads_them() -> None:
+def test_sampled_tokens_have_the_log_probabilities_that_vllm_reads() -> None:
     """Other requests of a batch may ask for more: then there are columns that nobody reads."""
-    read = []
-    for kind in (LogprobsProcessor, SampledLogprobs):
-        processor = kind(None, FlatLogprobs(), None, 0.0, 0, None)
-        for tokens in (1, 3):
-            ids = np.arange(3 * tokens).reshape(tokens, 3)
-            lists = LogprobsLists(ids, -0.25 * ids, np.arange(1, tokens + 1))
-            processor.update_from_output(
-                EngineCoreOutput(request_id="r", new_token_ids=[0] * tokens, new_logprobs=lists)
-            )
-        read.append((processor.logprobs, processor.cumulative_logprob))
-    assert read[0] == read[1]
-    assert len(read[1][0]) == 4
+    whole = LogprobsProcessor(None, FlatLogprobs(), None, 0.0, 0, None)
+    bare = SampledLogprobs(whole)
+    for tokens in (1, 3):
+        ids = np.arange(3 * tokens).reshape(tokens, 3)
+        lists = LogprobsLists(ids, -0.25 * ids, np.arange(1, tokens + 1))
+        step = EngineCoreOutput(request_id="r", new_token_ids=[0] * tokens, new_logprobs=lists)
+        for processor in (whole, bare):
+            processor.update_from_output(step)
+    starts = whole.logprobs.start_indices
+    assert bare.logprobs == [whole.logprobs.logprobs[start] for start in starts]
+    assert len(bare.logprobs) == 4
