@@ -92,7 +92,7 @@ class Services:
     ) -> Voting:
         """Return a vote on `query` that has not begun; see `Session.voting` and `Rules.of`."""
         policy, engine = self.policy, self.engine
-        embed = partial(self.memory.aside.embedding.vectors, query.tenant)
+        embed = partial(self.memory.aside.embedding.vectors, query.tenant, is_rough=True)
         drawer = self.drawer(query, policy.instructions)
         is_usual = not trained and messages is None
         return Voting(

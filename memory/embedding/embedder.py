@@ -27,6 +27,12 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return unit vectors, float32, shape (n, d), in the order of `texts`."""
 
+    def embed_roughly(self, texts: Sequence[str]) -> np.ndarray:
+        """Like `embed`, to compare texts with each other and keep nothing: with less work.
+
+        Where the hardware multiplies bf16, cosines are off by some thousandths.
+        """
+
     @property
     def max_tokens(self) -> int | None:
         """How much of a text its vector is made of; None: all of it."""

@@ -28,13 +28,15 @@ class Embedded:
     vector: np.ndarray
     """Unit length, float32, shape (d,)."""
     unknown_share: float
-    """Share of its tokens that the embedder does not know; see `Embedder.unknown_share`."""
+    """Share of its tokens that the embedder does not know; see `Embedder.unknown_share`. 0 of a
+    rough one: nobody looks for neighbours of it."""
 
 
 @dataclass(frozen=True)
 class _Waiter:
     text: str
     place: asyncio.Future[Embedded]
+    is_rough: bool
 
 
 class EmbeddingQueue:
@@ -46,27 +48,31 @@ class EmbeddingQueue:
         self._waiting: dict[Hashable, deque[_Waiter]] = {}
         self._work: asyncio.Task[None] | None = None
 
-    async def embedded(self, who: Hashable, texts: Sequence[str]) -> list[Embedded]:
+    async def embedded(
+        self, who: Hashable, texts: Sequence[str], *, is_rough: bool = False
+    ) -> list[Embedded]:
         """Return each text's vector, in their order; `who` asks has turns of its own.
 
-        Raises what the embedder raises; whoever is cancelled gives the places up.
+        `is_rough`: see `Embedder.embed_roughly`. Raises what the embedder raises; whoever is
+        cancelled gives the places up.
         """
         loop = asyncio.get_running_loop()
-        waiters = [_Waiter(text, loop.create_future()) for text in texts]
+        waiters = [_Waiter(text, loop.create_future(), is_rough) for text in texts]
         self._waiting.setdefault(who, deque()).extend(waiters)
         if self._work is None or self._work.done():
             self._work = loop.create_task(self._work_off())
         return await asyncio.gather(*(waiter.place for waiter in waiters))
 
-    async def vectors(self, who: Hashable, texts: Sequence[str]) -> np.ndarray:
+    async def vectors(
+        self, who: Hashable, texts: Sequence[str], *, is_rough: bool = False
+    ) -> np.ndarray:
         """Return the texts' unit vectors, float32, shape (n, d); see `embedded`."""
-        found = await self.embedded(who, texts)
+        found = await self.embedded(who, texts, is_rough=is_rough)
         return np.array([each.vector for each in found], np.float32).reshape(-1, self._embedder.dim)
 
     async def _work_off(self) -> None:
         while batch := self._next():
-            texts = [each.text for each in batch]
-            computing = asyncio.ensure_future(self._threads.run(self._compute, texts))
+            computing = asyncio.ensure_future(self._threads.run(self._compute, batch))
             await asyncio.wait([computing])
             error = computing.exception()
             for number, waiter in enumerate(batch):
@@ -90,8 +96,12 @@ class EmbeddingQueue:
                 self._waiting[who] = waiters  # behind the others
         return batch
 
-    def _compute(self, texts: Sequence[str]) -> list[Embedded]:
-        return embedded(self._embedder, texts)
+    def _compute(self, batch: Sequence[_Waiter]) -> list[Embedded]:
+        exact = [each.text for each in batch if not each.is_rough]
+        rough = [each.text for each in batch if each.is_rough]
+        found = iter(embedded(self._embedder, exact) if exact else ())
+        alike = iter(self._embedder.embed_roughly(rough) if rough else ())
+        return [Embedded(next(alike), 0.0) if each.is_rough else next(found) for each in batch]
 
 
 def embedded(embedder: Embedder, texts: Sequence[str]) -> list[Embedded]:

@@ -67,6 +67,11 @@ class SentenceEmbedder:
             self._remember(found)
         return np.array([found[key] for key in keys], dtype=np.float32).reshape(-1, self.dim)
 
+    def embed_roughly(self, texts: Sequence[str]) -> np.ndarray:
+        """See `Embedder`; what nobody asks for again takes no place in the cache either."""
+        with self._computing, _products_of_bf16():
+            return self._encode(list(texts))
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has, its two marks included."""
         with self._computing:
@@ -153,6 +158,16 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+@contextmanager
+def _products_of_bf16() -> Iterator[None]:
+    """Multiply in bf16 on this thread, where the processor does: a third of float32's time."""
+    import torch
+
+    can = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    with torch.autocast("cpu", torch.bfloat16, enabled=can):
+        yield
 
 
 @contextmanager

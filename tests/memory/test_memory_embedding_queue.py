@@ -41,6 +41,20 @@ async def test_vectors_come_back_in_the_order_of_the_texts(embedder: Watched) ->
     assert np.array_equal(found, HashingEmbedder(64).embed(texts))
 
 
+async def test_rough_vectors_share_batches_with_exact_ones() -> None:
+    class Rough(HashingEmbedder):
+        def embed_roughly(self, texts: Sequence[str]) -> np.ndarray:
+            return -self.embed(texts)
+
+    embedder = Rough(64)
+    queue = EmbeddingQueue(embedder)
+    exact, rough = await asyncio.gather(
+        queue.vectors("ann", ["one", "two"]), queue.vectors("bob", ["one", "two"], is_rough=True)
+    )
+    assert np.array_equal(exact, embedder.embed(["one", "two"]))
+    assert np.array_equal(rough, -exact)
+
+
 async def test_no_texts_have_no_vectors(embedder: Watched) -> None:
     assert (await EmbeddingQueue(embedder).vectors("ann", [])).shape == (0, 64)
     assert not embedder.batches

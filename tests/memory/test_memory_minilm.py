@@ -55,6 +55,18 @@ def test_the_cache_is_bounded_and_agrees_with_the_model(minilm: MiniLmEmbedder) 
     assert np.allclose(first, minilm.embed(["a cached text"]), atol=1e-5)
 
 
+def test_rough_vectors_are_as_far_apart_as_exact_ones(minilm: MiniLmEmbedder) -> None:
+    """Texts of a length that batches of replies have; nothing of them is kept."""
+    told = ["the king is old", "a lake is deep", "sort these words", "rivers run to the sea"]
+    texts = [". ".join(told[n % 4 :] + told[: n % 3]) for n in range(8)]
+    known = list(minilm._cache)
+    rough = minilm.embed_roughly(texts)
+    assert list(minilm._cache) == known
+    exact = minilm.embed(texts)
+    assert (rough.shape, rough.dtype) == (exact.shape, np.float32)
+    assert np.abs(rough @ rough.T - exact @ exact.T).max() < 0.01
+
+
 def test_tokens_are_counted_beyond_those_that_are_embedded(minilm: MiniLmEmbedder) -> None:
     assert minilm.count_tokens(["one"]) == [3], "the word between two marks"
     assert minilm.count_tokens(["one", "one two"]) == [3, 4]
