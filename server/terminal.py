@@ -180,7 +180,7 @@ def _text(value: object) -> str:
     if not any(isinstance(each, Mapping | list | tuple) for each in value):
         return ", ".join(map(str, value))
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MOST_JSON else f"{len(value)}, which --json shows"
+    return text if len(text) <= MOST_JSON else f"{len(value)} entries, see --json"
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from server.commands.common import (
     settings_of,
 )
 from server.commands.scheduling import list_or_remove
-from server.terminal import plain, print_fields, print_json, print_json_line, print_table
+from server.terminal import complain, plain, print_fields, print_json, print_json_line, print_table
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory
@@ -114,12 +114,22 @@ def _show(args: argparse.Namespace) -> int:
 
 def _logs(args: argparse.Namespace) -> int:
     with open_tables(args) as memory:
+        if args.follow:
+            _tell_queued(args, memory)
         for event in _told(memory, args):
             if args.json:
                 print_json_line(event.model_dump(mode="json"))
             else:
                 print(_line(event), flush=True)
     return 0
+
+
+def _tell_queued(args: argparse.Namespace, memory: LongTermMemory) -> None:
+    """Say of a job that is followed why it says nothing yet."""
+    job = memory.jobs.get(args.tenant, args.id)
+    if job.status == "queued":
+        found = _waits_for(args, memory, job)
+        complain(f"{job.id} is queued{f'; it waits for {found}' if found else ''}")
 
 
 def _told(memory: LongTermMemory, args: argparse.Namespace) -> Iterator[JobEvent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ def test_a_long_list_is_left_to_programs(job: Job, capsys: Capture, tmp_path: Pa
     figures = [{"step": step, "train_loss": 0.25} for step in range(27)]
     memory.jobs.end(job.id, "one", JobStatus.SUCCEEDED, {"figures": figures})
     memory.close()
-    assert "27, which --json shows" in said(capsys, "jobs", "show", job.id)
+    assert "27 entries, see --json" in said(capsys, "jobs", "show", job.id)
     assert json.loads(said(capsys, "jobs", "show", job.id, "--json"))["result"] == {
         "figures": figures
     }
@@ -166,7 +167,12 @@ def test_a_job_that_waits_says_for_whom(
         lock.say(job.id)
         assert f"waits for {job.id}" in said(capsys, "jobs", "list")
         shown = said(capsys, "jobs", "show", queued.id)
-    assert ["waits_for", job.id] in [line.split() for line in shown.splitlines()]
+        assert ["waits_for", job.id] in [line.split() for line in shown.splitlines()]
+        cancel = partial(main, ["jobs", "cancel", queued.id])
+        monkeypatch.setattr("server.commands.jobs.time.sleep", lambda _: cancel())
+        assert main(["jobs", "logs", queued.id, "--follow"]) == 0
+        told = capsys.readouterr().err
+    assert told == f"whet: {queued.id} is queued; it waits for {job.id}\n", "in place of silence"
 
 
 def test_logs_are_lines_oldest_first(job: Job, capsys: Capture) -> None:
