@@ -74,10 +74,21 @@ class ExpressionParser(PrimaryParser):
                 combine = self.calculator.divide if sign == "/" else self.calculator.multiply
                 value = combine(value, right)
             elif self.is_juxtaposed():
+                if self._is_code():
+                    raise UnreadableError("1F is no F")
                 self.seen.is_rich = True
                 value = self.calculator.multiply(value, self.factor())
             else:
                 return value
+
+    def _is_code(self) -> bool:
+        """Whether a 1 and a capital are all there is: a room or hexadecimal, and no formula."""
+        is_capital = self.next.kind == "word" and self.next.text.isupper()
+        if self.tokens[self.at - 1].text != "1" or not is_capital or self.next.spaced:
+            return False
+        before = self.tokens[self.at - 2] if self.at > 1 else None
+        is_first = before is None or before.kind == "word"
+        return is_first and self.peek(1).text in ("", ".", ",")
 
     def begins_factor(self, ahead: int) -> bool:
         token = self.peek(ahead)

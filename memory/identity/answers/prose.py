@@ -56,6 +56,11 @@ _IS_THE_ANSWER = re.compile(
     r"(.{1,60}?) (?:is|would be|was) (?:the|my|our|your)(?: final| correct| right)? "
     r"(?:answer|result|solution)\W{0,5}"
 )
+_MARKED = re.compile(r"[0-9]\s?(['\"′″])(?![A-Za-z0-9])")
+_QUOTES = {
+    "'": re.compile(r"(?<![A-Za-z])['‘]|'(?![A-Za-z])"),
+    **{sign: re.compile(sign) for sign in '"′″'},
+}
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
 _JSON = re.compile(r"[{\[]\s{0,9}[\"'{]|[\"']\s{0,9}:\s")
 
@@ -84,8 +89,8 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
     if _OPEN_BOX.search(sentence) or _JSON.search(sentence):
         return None  # a box that is not closed, or a document that is not one value
     text = plain(main_clause(sentence))
-    if is_unasserted(text):
-        return None
+    if is_unasserted(text) or _is_marked_alone(text):
+        return None  # 5' are feet or minutes
     if said := _bold(sentence):
         return said
     if _COMPUTED.search(sentence):
@@ -96,6 +101,12 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
         return _said_whole(text)
     lax = (lax and not _LISTED.match(sentence)) or _THEREFORE.match(sentence) is not None
     return _in_clause(text, lax=lax)
+
+
+def _is_marked_alone(sentence: str) -> bool:
+    """Whether a number has a sign of feet, inches or minutes, and no end of a quotation."""
+    found = _MARKED.search(sentence)
+    return found is not None and len(_QUOTES[found[1]].findall(sentence)) == 1
 
 
 def _in_clause(text: str, *, lax: bool) -> Stated | None:

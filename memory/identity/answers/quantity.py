@@ -26,6 +26,8 @@ _HUNDRED_ABROAD = {"per": ("cent", "cento"), "pour": ("cent",), "por": ("ciento"
 _RATES = {"hourly": "h", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"} | {
     "annually": "year"
 }
+_EACH = ("a", "an", "each", "every")
+_TIMES = frozenset(["second", "minute", "hour", "day", "week", "month", "year"])
 _SHARED_SIGNS = frozenset(["USD", "JPY"])
 _COUNTS = re.compile(r"[0-9]|\\pi")
 _AFTER_INCHES = frozenset(["long", "wide", "tall", "high", "deep", "thick", "by", "and", "or"])
@@ -109,6 +111,7 @@ class QuantityParser(ExpressionParser):
     def begins_rate(self) -> bool:
         """Whether `per minute` or `weekly` comes next."""
         is_per = self.next.text == "per" and unit_name(self.peek(1).text) is not None
+        is_per |= self.next.text in _EACH and self.peek(1).text in _TIMES
         return is_per or self.next.text.lower() in _RATES
 
     def _rate(self) -> str:
@@ -116,7 +119,7 @@ class QuantityParser(ExpressionParser):
         if not self.begins_rate():
             return ""
         of = _RATES.get(self.next.text.lower()) or unit_name(self.peek(1).text)
-        self.at += 2 if self.next.text == "per" else 1
+        self.at += 2 if self.next.text in ("per", *_EACH) else 1
         return f"/{of}"
 
     def _scaled(self, number: Fraction) -> Fraction:

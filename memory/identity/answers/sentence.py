@@ -76,6 +76,8 @@ def main_clause(sentence: str) -> str:
         found = _LEADING.match(sentence)
         if not found or not _DIGIT.search(sentence[found.end() :]):
             break
+        if any(found[0].count(each) > found[0].count(shut) for each, shut in ("()", "[]", "{}")):
+            break  # the comma of a pair
         sentence = sentence[found.end() :]
     return sentence
 

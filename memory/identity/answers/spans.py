@@ -192,14 +192,25 @@ def _check_beginning(tokens: Sequence[Token], start: int) -> None:
         raise UnreadableError("an hour and thirty minutes")
     if before is not None and is_accountants(tokens, start - 1):
         raise UnreadableError("a loss")
-    if before is not None and before.text in _JOINING:
+    if before is not None and (before.text in _JOINING or _is_greater(tokens, start - 1)):
         raise UnreadableError("a value that begins earlier")
+    unit = next((unit_name(token.text) for token in tokens[start + 1 : start + 2]), None)
+    if before is not None and before.text == "log" and unit is None:
+        raise UnreadableError("a logarithm, unless hours are logged")
     if before is not None and not tokens[start].spaced:
         is_joined = before.kind in ("word", "number", "other") and before.text not in _QUOTES
         if is_joined or before.text in ("/", "_", "^", ".", "*"):
             raise UnreadableError("a value that begins earlier")
     if before is not None and before.text == "=" and _is_unknown(tokens, start - 2):
         raise UnreadableError("an equation that says more than its right side")
+
+
+def _is_greater(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a `>` bounds what follows, and is neither a quotation's mark nor of an arrow."""
+    if tokens[at].text != ">":
+        return False
+    before = tokens[at - 1].text if at else ""
+    return before not in ("-", "=", ">") if before else not tokens[at + 1].spaced
 
 
 def _check_end(tokens: Sequence[Token], end: int) -> None:

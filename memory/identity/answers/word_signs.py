@@ -33,6 +33,7 @@ def with_operators(tokens: list[Token]) -> list[Token]:
             after[:1].isdigit() or after.lower() in NUMBER_WORDS or after in _BEGINNINGS
         ):
             token = token._replace(kind="sign", text="-")
+            tokens[place + 1] = tokens[place + 1]._replace(spaced=False)  # no dash
         elif token.text in _OPERATORS and is_before_value and joins:
             token = token._replace(kind="sign", text=_OPERATORS[token.text])
         found.append(token)

@@ -157,6 +157,14 @@ def test_a_choice_in_other_words(text: str, letter: str | None) -> None:
         ("Answer: 5\nConfidence: 90%", "5"),
         ("The total is 200 dollars ($200).", "$200"),
         ("The price is $3.459 per gallon.", "$3.459"),
+        ("The total comes to minus five.", "-5"),
+        ("The total comes to negative 5.", "-5"),
+        ("He eats 5 a day.", "5 per day"),
+        ("It takes 3 pills every hour.", "3 per hour"),
+        ('He said: "It is 5".', "5"),
+        ("He is 6'2\".", "74 inches"),
+        ("> The total is 5.", "5"),
+        ("After that there are (-1, 2) in total.", "(-1, 2)"),
         ("The answer is f(b) = 5.", "f(b)=5"),
     ],
 )
@@ -182,6 +190,12 @@ def test_values_in_other_spellings(text: str, value: str, kind: AnswerKind) -> N
         "The answer to (a) is 5 and to (b) is 6.",
         "Final answers:\n(a) 5\n(b) 6",
         "So 5, x = 3.",
+        "It is >5.",
+        "Therefore, >5.",
+        "It is log 5.",
+        "It is 5'.",
+        'It is 5".',
+        "It is 1F.",
     ],
 )
 def test_a_part_of_what_is_said_is_no_value(text: str, kind: AnswerKind) -> None:
