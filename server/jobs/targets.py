@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from server.refusals.errors import ApiError
-
 
 def refusal_of(target: str | None, rebuild: str | None) -> str | None:
     """Return why a target cannot be aimed at; None where it can.
@@ -22,9 +20,3 @@ def refusal_of(target: str | None, rebuild: str | None) -> str | None:
     except SuiteError as error:
         return str(error)
     return None
-
-
-def check_target(target: str | None, rebuild: str | None) -> None:
-    """Raise `ApiError` for a target that cannot be aimed at."""
-    if (why := refusal_of(target, rebuild)) is not None:
-        raise ApiError(400, why, param="target")

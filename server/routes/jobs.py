@@ -19,8 +19,9 @@ from server.adapters.releasing import Autonomy
 from server.jobs.estimate import finish_of
 from server.jobs.evaluation import EvaluateRequest, check_evaluation
 from server.jobs.limits import MOST_OPEN
-from server.jobs.targets import check_target
+from server.jobs.targets import refusal_of
 from server.jobs.waiting import waits_for
+from server.refusals.errors import ApiError
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
@@ -84,7 +85,8 @@ def check(memory: LongTermMemory, tenant: str, body: NewWork, request: dict[str,
     elif isinstance(body, NewEvaluation):
         check_evaluation(body)
     elif isinstance(body, NewDistillation):
-        check_target(body.target, body.rebuild)
+        if (why := refusal_of(body.target, body.rebuild)) is not None:
+            raise ApiError(400, why, param="target")
         if body.parent or body.rebuild:
             from server.jobs.kinds.distill import check_versions  # brings what generations need
 
