@@ -15,7 +15,9 @@ A record is doubted where
    b. the base is right about most records near it, and contradicts this one in every sample,
       unless training on others teaches it, and clearly more of those near than the base knows; or
    c. training on others teaches most records near it, and leaves this one wrong and unforeseen; or
-   d. training on others leaves it wrong, at a loss far above that of others that ask for the same.
+   d. training on others leaves it wrong, at a loss far above that of others that ask for the same;
+      or
+   e. another record answers its question otherwise, and training on others does not teach this one.
 
 A loss that others do not bring down marks wrong labels (small-loss selection, arXiv 1804.06872).
 What a computation agrees with is not doubted.
@@ -24,12 +26,13 @@ What a computation agrees with is not doubted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from adaptation.learning.distillation.likeness import NEAR, Near, nearest
 from adaptation.learning.distillation.odd import (
     NUMBER,
+    contradictions,
     far_above,
     form_of_answer,
     of_another_form,
@@ -58,6 +61,7 @@ TIMES, NATS = 4.0, 1.0
 """What a loss is far above: so many times as high, and so many nats a token higher."""
 FEWEST = 16
 """Records without which nobody is near anybody."""
+CONTRADICTED = "another record answers its question otherwise"
 VOUCHED = frozenset({Tier.EXECUTABLE, Tier.CORROBORATED})
 """Tiers that something else than a word supports."""
 
@@ -78,6 +82,7 @@ class Doubting:
     async def about(self, records: Sequence[Record]) -> list[Doubt]:
         """Return what is probably wrong of the records, each with its reason."""
         near = await asyncio.to_thread(nearest, [record.question for record in records])
+        contrary = await asyncio.to_thread(contradictions, records)
         reasons, is_right = await self._computed(records)
         for i, record in enumerate(records):
             if i not in reasons and (
@@ -86,12 +91,14 @@ class Doubting:
                 reasons[i] = why
         reasons = {i: why for i, why in reasons.items() if not is_vouched_for(records[i])}
         if len(records) >= FEWEST:
-            reasons = await self._by_model(records, near, is_right.union(reasons)) | reasons
+            settled = is_right.union(reasons)
+            reasons = await self._by_model(records, near, contrary, settled) | reasons
+        shown = {i: dict.fromkeys((*contrary.get(i, ()), *near[i].places)) for i in reasons}
         return [
             Doubt(
                 record_id=records[i].id,
                 reason=reasons[i],
-                near=tuple(records[j].id for j in near[i].places),
+                near=tuple(records[j].id for j in [*shown[i]][:NEAR]),
             )
             for i in sorted(reasons)
         ]
@@ -114,7 +121,11 @@ class Doubting:
         return contradicted, believed.keys() - contradicted.keys()
 
     async def _by_model(
-        self, records: Sequence[Record], near: Sequence[Near], settled: set[int]
+        self,
+        records: Sequence[Record],
+        near: Sequence[Near],
+        contrary: Mapping[int, Sequence[int]],
+        settled: set[int],
     ) -> dict[int, str]:
         """Return which records the base and the others speak against, with the reason."""
         by_base = await self._answered(records, None)
@@ -144,7 +155,8 @@ class Doubting:
         }
         odd = {i: of_another_form(forms[i], [forms[j] for j in near[i].alike]) for i in suspects}
         reasons |= {i: why for i, why in odd.items() if why}
-        return {i: why for i, why in reasons.items() if why}
+        alone = {i: CONTRADICTED for i in suspects if i in contrary and not by_others[i]}
+        return alone | {i: why for i, why in reasons.items() if why}
 
     async def _contradicted(self, records: Sequence[Record], some: Sequence[int]) -> set[int]:
         """Return those of `some` that no sample of the base agrees with."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
 
 from adaptation.verifiers.sums import wrong_sums
+from memory.identity.answer_key import same_answer
 from memory.identity.answers.arithmetic import value_and_numbers
 from memory.identity.answers.canonical import read_value
 from memory.identity.answers.choice import letter_of
@@ -23,6 +24,7 @@ RARE = 0.05
 """What more of them have is an exception that they know."""
 NUMBER = "a number"
 """The form of one without a unit."""
+_WORD, _GAP = re.compile(r"\w{2,}"), re.compile(r"\s+(?=[?.,:;])")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -51,6 +53,23 @@ def of_another_form(own: str, others: Sequence[str]) -> str | None:
     return f"its answer is {own}, where {n} of {len(others)} that ask for the same have {usual}"
 
 
+def contradictions(records: Sequence[Record]) -> dict[int, tuple[int, ...]]:
+    """Return by place which records answer the question of a record otherwise.
+
+    Memory tells so of one and the same question; here it may be dressed otherwise.
+    """
+    asked: dict[Hashable, list[int]] = defaultdict(list)
+    for place, record in enumerate(records):
+        turns = tuple((turn.role, _undressed(turn.content)) for turn in record.messages)
+        asked[turns, repr(record.request)].append(place)
+    found = {
+        one: tuple(o for o in same if not same_answer(records[one].answer, records[o].answer))
+        for same in asked.values()
+        for one in same
+    }
+    return {place: others for place, others in found.items() if others}
+
+
 def wrong_work(record: Record, alike: Sequence[Record]) -> str | None:
     """Return what is wrong with the sums that a solution states, where those of others hold."""
     if not (wrong := _wrong_whole_sums(record.rationale)):
@@ -68,6 +87,12 @@ def far_above(value: float, others: Sequence[float], *, times: float, by: float)
         return None
     usual = sorted(others)[math.ceil(USUAL * len(others)) - 1]
     return usual if value > times * usual and value > usual + by else None
+
+
+def _undressed(text: str) -> str:
+    """Return a text without what says nothing; signs and single letters (`A`, `x`) do."""
+    words = _WORD.sub(lambda word: word[0].casefold(), _GAP.sub("", text))
+    return " ".join(words.split()).rstrip("?.:")
 
 
 def _wrong_whole_sums(text: str) -> list[str] | None:

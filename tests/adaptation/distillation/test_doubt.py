@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.learning.distillation.doubt import SAMPLES, Doubting, is_vouched_for
+from adaptation.learning.distillation.doubt import (
+    CONTRADICTED,
+    SAMPLES,
+    Doubting,
+    is_vouched_for,
+)
 from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.likeness import NEAR
 from adaptation.learning.distillation.report import Doubt
 from adaptation.learning.distillation.select import cluster, position
 from adaptation.learning.scratch import PREFIX
@@ -214,9 +220,9 @@ class Foreseeing(FakeTrainer):
 
 async def test_a_loss_far_above_that_of_the_like_is_doubted_where_nothing_is_taught() -> None:
     # Two of them: each is an exception that the other knows, to the form of an answer.
-    strange = [record(n, f"Light {n} lamps of ours", "none") for n in (7, 8)]
+    strange = [record(n, f"Light {n} lamps of ours", "none") for n in (57, 58)]
     found = await doubts([*lamps(14), *strange], trainer=Foreseeing(6.0))
-    assert [each.record_id for each in found] == ["rec_7", "rec_8"]
+    assert [each.record_id for each in found] == ["rec_57", "rec_58"]
     assert "a loss of 6.00 nats a token" in found[0].reason
     assert await doubts([*lamps(14), *strange], trainer=Foreseeing(1.2)) == []
 
@@ -291,12 +297,63 @@ async def test_a_quotient_that_is_rounded_or_leaves_a_rest_is_no_wrong_sum() -> 
 
 async def test_an_answer_of_a_form_of_its_own_is_doubted() -> None:
     ways = [record(i, f"How long are the {i} roads?", f"{i} km") for i in range(20)]
-    told = [*ways, record(99, "How long are the 7 roads?", "far")]
+    told = [*ways, record(99, "How long are the 77 roads?", "far")]
     (found,) = await doubts(told, lambda turns, adapter: "no idea")
     assert found.record_id == "rec_99"
     assert found.reason == (
         "its answer is words, where 20 of 20 that ask for the same have a number of km"
     )
+
+
+def house(n: int, asked: str, name: str, tier: Tier = Tier.IMPORTED) -> Record:
+    return record(n, f"Who lives in house {asked}?", name, tier)
+
+
+HOUSES = [house(i, str(i), f"name {i}") for i in range(20)]
+
+
+async def test_records_that_answer_one_question_otherwise_are_doubted_and_shown_together() -> None:
+    told = [*HOUSES, record(99, "who lives in House 7 ?", "name 99")]
+    found = {each.record_id: each for each in await doubts(told, lambda turns, adapter: "nobody")}
+    assert set(found) == {"rec_7", "rec_99"}
+    assert {each.reason for each in found.values()} == {CONTRADICTED}
+    assert (found["rec_7"].near[0], found["rec_99"].near[0]) == ("rec_99", "rec_7")
+    assert len(found["rec_7"].near) == NEAR
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        house(99, "7 ", "Name 7."),  # the same answer
+        house(99, "77", "name 99"),
+        house(99, "7?", "name 99").model_copy(
+            update={"messages": (Message(role="system", content="Of 1912."), HOUSES[7].messages[0])}
+        ),
+        house(99, "7?", "name 99").model_copy(update={"request": {"tools": [{"a": 1}]}}),
+    ],
+)
+async def test_what_answers_another_question_or_answers_alike_contradicts_nothing(
+    other: Record,
+) -> None:
+    assert await doubts([*HOUSES, other], lambda turns, adapter: "nobody") == []
+
+
+async def test_of_two_that_contradict_each_other_the_one_that_something_supports_stays() -> None:
+    vouched = [*HOUSES, house(99, "7 ?", "name 99", Tier.EXECUTABLE)]
+    (found,) = await doubts(vouched, lambda turns, adapter: "nobody")
+    assert found.record_id == "rec_7"
+
+    def knows(turns: tuple[Message, ...], adapter: str | None) -> str:
+        return "name 7" if "7" in turns[-1].content else "nobody"
+
+    (found,) = await doubts([*HOUSES, house(99, "7 ?", "name 99")], knows)
+    assert found.record_id == "rec_99"
+
+    def taught(turns: tuple[Message, ...], adapter: str | None) -> str:
+        return knows(turns, adapter) if adapter else "nobody"
+
+    (found,) = await doubts([*HOUSES, house(99, "7 ?", "name 99")], taught)
+    assert found.record_id == "rec_99"
 
 
 # In a generation.

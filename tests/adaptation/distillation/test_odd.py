@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from adaptation.learning.distillation.likeness import nearest
-from adaptation.learning.distillation.odd import far_above, form_of_answer, of_another_form
+from adaptation.learning.distillation.odd import (
+    contradictions,
+    far_above,
+    form_of_answer,
+    of_another_form,
+)
+from memory.types import Message
+from tests.adaptation.distillation.conftest import make_record
 
 
 @pytest.mark.parametrize(
@@ -22,6 +29,26 @@ from adaptation.learning.distillation.odd import far_above, form_of_answer, of_a
 )
 def test_answers_of_one_form_differ_in_their_values_only(one: str, other: str) -> None:
     assert form_of_answer(one) == form_of_answer(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("Who lives  in house 7 ?", "who lives in HOUSE 7", True),
+        ("What is 5 & 3?", "What is 5 | 3?", False),
+        ("What is the code of A?", "What is the code of a?", False),
+        ("How much is 5!", "How much is 5?", False),
+        ("What is 12 3?", "What is 1 23?", False),
+    ],
+)
+def test_a_question_in_other_dress_is_the_same_and_with_other_signs_another(
+    one: str, other: str, is_same: bool
+) -> None:
+    told = [
+        make_record(n, messages=(Message(role="user", content=asked),), answer=str(n))
+        for n, asked in enumerate((one, other))
+    ]
+    assert contradictions(told) == ({0: (1,), 1: (0,)} if is_same else {})
 
 
 def test_a_unit_a_letter_and_words_are_forms_of_their_own() -> None:
