@@ -18,8 +18,8 @@ from server.engine.outputs import PartialSample
 from server.engine.under_way import states_of
 
 CLOSE_TOKENS, PIECE_TOKENS = 16, 16
-"""Each of its first tokens is looked at, of a sample that may be foretold by then; so many are
-handed on at once."""
+"""Each of its first tokens is looked at, of a sample that may be foretold by then or that may be
+streamed; so many are handed on at once."""
 
 
 class SampledLogprobs(LogprobsProcessor):  # type: ignore[misc]
@@ -78,17 +78,20 @@ class Easing:
     draw: Draw
     shows_logprobs: bool
     """Whether a client is shown log-probabilities, with the words of tokens."""
+    is_streamed: bool
+    """Whether a client may be given it as a stream, which begins token by token."""
     is_close: bool
     """Whether every token is looked at as it comes."""
 
     def after(self, partial: PartialSample) -> None:
         """Ease what follows of a sample; call it after each step."""
         place = self.draw.foretold_after
-        may_be_cut = place is not None and place < CLOSE_TOKENS and partial.n_tokens < CLOSE_TOKENS
+        begins_close = self.is_streamed or (place is not None and place < CLOSE_TOKENS)
+        is_close = self.is_close or (begins_close and partial.n_tokens < CLOSE_TOKENS)
         for state in states_of(self.client, self.draw.request_id):
             if not self.shows_logprobs:
                 _read_sampled_alone(state)
-            if not self.is_close and not may_be_cut:
+            if not is_close:
                 _hand_on_pieces(state, partial)
 
 

@@ -23,7 +23,7 @@ from adaptation.said import Said
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
 from server.engine.easing import Easing
-from server.engine.outputs import PartialSample, recited
+from server.engine.outputs import PartialSample, is_streamed, recited
 from server.engine.parsers import Reply, ReplyReader
 from server.engine.refusals import FORM, told
 from server.engine.rendering import rendered
@@ -118,7 +118,8 @@ class VllmEngine:
         assert isinstance(request, EngineRequest)
         partial, is_ending = PartialSample(draw), False
         is_close = not request.takes_pieces or query.options.budget.tokens is not None
-        easing = Easing(self._client, draw, request.asks_logprobs, is_close)
+        eased = (request.asks_logprobs, is_streamed(request.params), is_close)
+        easing = Easing(self._client, draw, *eased)
         watches_blanks = request.writes_json and not draw.is_aside
         watches_loops = query.options.max_samples > 1 and not request.params.ignore_eos
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from vllm.v1.outputs import LogprobsLists
 
     from server.engine.easing import CLOSE_TOKENS, PIECE_TOKENS, SampledLogprobs
+    from server.engine.outputs import PartialSample
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
 LONG = " ".join(f"and then {number} more" for number in range(10, 40))
@@ -50,7 +52,24 @@ async def test_a_long_sample_is_given_on_in_pieces_and_whole(
         given = await chunks(server)
         tokens = len(server.core.encode("".join(given)))
     assert "".join(given) in (f"{LONG}\n#### 14", f"{LONG}\n#### 18")
-    assert len(given) <= 2 + tokens / PIECE_TOKENS
+    assert CLOSE_TOKENS < len(given) <= CLOSE_TOKENS + tokens / PIECE_TOKENS + 1
+
+
+async def test_what_is_not_streamed_is_given_on_in_pieces_from_its_second_token_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: Counter[str] = Counter()
+    add = PartialSample.add
+
+    def counted(self: PartialSample, step: Any) -> int:
+        steps[self.draw.request_id] += 1
+        return add(self, step)
+
+    monkeypatch.setattr(PartialSample, "add", counted)
+    async with composed(tmp_path, monkeypatch, saying(LONG)) as server:
+        answer = await server.chat(adaptation=QUIET)
+        tokens = len(server.core.encode(answer["choices"][0]["message"]["content"])) + 1
+    assert max(steps.values()) <= 2 + tokens / PIECE_TOKENS
 
 
 async def test_a_string_to_stop_at_is_found_within_a_piece(
