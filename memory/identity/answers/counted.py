@@ -55,6 +55,7 @@ _IN_PROSE = frozenset(
 )
 _STAY = {"up", "down", "before", "after", "right", "win", "wins"}
 _OPPOSITES = (frozenset(_DIRECTIONS.split()) - _STAY) | {"off"}
+_BASES = frozenset(["binary", "hexadecimal", "hex", "octal"])
 _SHORT_WORDS = frozenset(["of", "in", "on", "is", "at", "by", "we", "us", "it", "he"])
 _JOINS = frozenset({"or", "and"})
 _MULTIPLIES = frozenset(
@@ -103,8 +104,8 @@ def _check_prose(parser: QuantityParser) -> None:
         word = parser.peek(ahead)
         if word.kind != "word":
             break
-        if word.text.lower() in _OPPOSITES:
-            raise UnreadableError("a word that turns the number into its opposite")
+        if word.text.lower() in _OPPOSITES | _BASES:
+            raise UnreadableError("a word that makes another number of it")
     if token.kind == "word" and token.text.lower() in _IN_PROSE | _NUMBERS_BESIDE:
         raise UnreadableError("a word that changes the number")
     if token.text.lower() in ("to", "or", "through") and (after[:1].isdigit() or after in SIGNS):

@@ -52,7 +52,7 @@ HYPHENS = dict.fromkeys("‐‑‒﹣－", "-")
 INVISIBLE = dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", "")
 _WIDE = str.maketrans(dict(zip("。．！，、；：", "..!,,;:", strict=True)) | HYPHENS | INVISIBLE)
 """Punctuation of Chinese and Japanese, hyphens, and signs without width."""
-_PICTURES = re.compile("[\u2600-\u27bf\ufe0f\U0001f300-\U0001faff\\s]{1,20}\\Z")
+_PICTURES = re.compile("[\u220e\u25a0-\u25ff\u2600-\u27bf\ufe0f\U0001f300-\U0001faff\\s]{1,20}\\Z")
 _MATH_THEN_UNIT = re.compile(r"\$([^$]+)\$(?= [A-Za-z])")
 _LATEX_SPACE = re.compile(
     r"\\(?:[,;:! ]|(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z]))"

@@ -65,6 +65,7 @@ _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
     r",?[ ]+(?:because|since)\b"
     r"|,[ ]+(?:which|who|whose|with(?![ ](?:a[ ])?remainder)|so|as|where|given|and[ ]not|not)\b"
+    r"|,[ ]+(?:i\.e\.|that[ ]is\b)|[ ]as[ ](?=[0-9(])"
     r"|[ ]\((?:and[ ])?not\b"
     r"|(?:;|[ ][-–—])[ ](?=[A-Za-z]{2})(?!(?:or|alternatively|maybe|perhaps|possibly)\b)"
 )
@@ -74,9 +75,11 @@ _AS_WHICH = re.compile(
 """`The sum of 9 and 5, which is 14`."""
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`]*")
 _BLOCK = re.compile(
-    r"#{1,6}[ ]|[*_]{0,3}(?:[-*+•]|1[.)])[ \t]|([-*_=])[ \t]{0,2}(?:\1[ \t]{0,2}){2,}$"
+    r"#{1,6}[ ]|>[ ]|[*_]{0,3}(?:[-*+•]|1[.)])[ \t]|([-*_=])[ \t]{0,2}(?:\1[ \t]{0,2}){2,}$"
 )
 _TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-")
+_ENVIRONMENT = re.compile(r"\s*\\begin\{([a-z]{1,20}\*?)\}")
+_ROW_ENDS = re.compile(r"\\\\|\n")
 _DISPLAYS = {"\\[": "\\]", "\\(": "\\)", "$$": "$$"}
 _ABBREVIATION = re.compile(r"(?:^|[\s.])(?:[A-Z]|Mrs?|Ms|Dr|St|Jr|Sr|Prof|Mt|vs)$")
 
@@ -135,7 +138,7 @@ def _last_spoken(text: str) -> tuple[int, str] | None:
         if _opens_block(said, begins_line="\n" in found[0]):
             return None
         line = said.split("\n", 1)[0]
-        if line.strip() in _DISPLAYS:
+        if line.strip() in _DISPLAYS or _ENVIRONMENT.match(line):
             displayed = _displayed(said.lstrip())
             return (found.start(), displayed) if displayed else None
         value = undecorate(_COPULA.sub("", undecorate(_first_clause(line)).strip("*_")))
@@ -154,7 +157,17 @@ def _opens_block(said: str, *, begins_line: bool) -> bool:
 
 
 def _displayed(said: str) -> str:
-    """What stands between the opening that `said` begins with and its closing; may be empty."""
+    """What stands between the opening that `said` begins with and its closing; may be empty.
+
+    A matrix is taken with both; of equations below each other, the last.
+    """
+    if environment := _ENVIRONMENT.match(said):
+        name = environment[1]
+        inner, closing, _ = said[environment.end() :].partition(f"\\end{{{name}}}")
+        if "matrix" in name:
+            return " ".join(said[: environment.end()].split() + inner.split()) + closing
+        rows = [row.replace("&", " ").strip() for row in _ROW_ENDS.split(inner) if row.strip()]
+        return undecorate(rows[-1].lstrip("= ")) if closing and rows else ""
     inner, closing, _ = said[2:].partition(_DISPLAYS[said[:2]])
     return undecorate(inner) if closing else ""
 

@@ -160,11 +160,13 @@ def _counts(said: str) -> bool:
 
 
 def _leading(text: str) -> Answer | None:
-    """Read a first line that is nothing but a value in bold or mathematics, or is explained."""
+    """Read a first line that is nothing but a value: in bold or mathematics, explained, or with
+    nothing said below it."""
     first, newline, rest = text.lstrip()[:MAX_VALUE_CHARS].partition("\n")
     if not newline:
         return None
-    if first.strip()[:1] not in ("*", "$", "\\") and not _EXPLAINS.match(rest):
+    is_plain = first.strip()[:1] not in ("*", "$", "\\")
+    if is_plain and not (_EXPLAINS.match(rest) or all(map(is_courtesy, rest.splitlines()))):
         return None
     side = read_value(undecorate(first))
     if side is None or not side.key:

@@ -37,7 +37,10 @@ _SYMBOL = re.compile(
 _ARITHMETIC = {r"\times": "*", r"\cdot": "*"}
 _HYPHENED = re.compile("[0-9]+-[0-9]+/[0-9]+")
 _MAYBE_GROUPED = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
-_ABOUT = frozenset({"≈", "~", "about", "approximately", "roughly", "around", "exactly", "nearly"})
+_SHORTENED = frozenset({"approx", "ca"})
+_ABOUT = _SHORTENED.union(
+    ["≈", "~", "about", "approximately", "roughly", "around", "exactly", "nearly"]
+)
 
 
 @lru_cache(maxsize=1024)
@@ -130,6 +133,8 @@ class ValueParser(QuantityParser):
         """Read one side, with its unit and what it counts."""
         while self.next.text.lower() in _ABOUT:
             self.at += 1
+            if self.tokens[self.at - 1].text in _SHORTENED:
+                self.takes(".")
         start = self.at
         for read in (self._moment, self._collection, self.number_words):
             self.at = start

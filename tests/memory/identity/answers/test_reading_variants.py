@@ -164,6 +164,16 @@ def test_a_choice_in_other_words(text: str, letter: str | None) -> None:
         ('He said: "It is 5".', "5"),
         ("He is 6'2\".", "74 inches"),
         ("> The total is 5.", "5"),
+        ("The answer is:\n\n\\begin{align}\nx &= 6 \\cdot 7 \\\\\n&= 42\n\\end{align}", "42"),
+        (
+            "The answer is:\n\\begin{pmatrix}\n1\\\\\n2\n\\end{pmatrix}\nDone.",
+            r"\begin{bmatrix}1\\2\end{bmatrix}",
+        ),
+        ("42\n\nI hope this helps!", "42"),
+        ("The answer is 42. ■", "42"),
+        ("The answer is approx. 3.14", "3.14"),
+        ("The answer is 42, i.e. 6 times 7.", "42"),
+        ("The answer is 42 as 6*7=42.", "42"),
         ("After that there are (-1, 2) in total.", "(-1, 2)"),
         ("The answer is f(b) = 5.", "f(b)=5"),
     ],
@@ -196,6 +206,7 @@ def test_values_in_other_spellings(text: str, value: str, kind: AnswerKind) -> N
         "It is 5'.",
         'It is 5".',
         "It is 1F.",
+        "It is 1010 in binary.",
     ],
 )
 def test_a_part_of_what_is_said_is_no_value(text: str, kind: AnswerKind) -> None:
