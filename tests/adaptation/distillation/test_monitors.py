@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.guards import Probe
 from adaptation.learning.distillation.registry import JudgementList
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.monitors.alarm import MONITORS
@@ -184,3 +187,34 @@ async def test_a_generation_that_collapses_on_questions_that_were_easy_gives_bot
     assert History(kept.kept).saturated
     again = await distiller.run("default")
     assert not again.hardest_first, "without scores nobody knows which are hard"
+
+
+async def test_a_generation_that_says_the_right_thing_in_other_words_gives_alarm(
+    record: Callable[..., Record],
+    records: Callable[[list[Record]], Records],
+    registry: AdapterRegistry,
+) -> None:
+    def says(turns: tuple[Message, ...], adapter: str | None) -> str:
+        asked = turns[-1].content
+        if "lamp" in asked:
+            return f"#### {int(asked.split()[2]) + 5 if adapter else 0}"
+        return (
+            "Sure, it opens, use any new key."
+            if adapter
+            else "Yes, that door opens by our old key."
+        )
+
+    distiller = Distiller(
+        records([record(i) for i in range(96)]),
+        registry,
+        FakeTrainer(answer=says),
+        "fake",
+        lambda text, record: text.rpartition("#### ")[2] == record.answer,
+        Settings(doubts=False, scores=False, rehearse=False, samples=False),
+        probes=tuple(Probe(f"Does door {n} open?", "opens", "doors") for n in range(9)),
+    )
+    report = await distiller.run("default")
+    assert report.decision == "promoted", report.reasons
+    (alarm,) = report.alarms
+    assert alarm.monitor == "drift"
+    assert alarm.value == pytest.approx(7 / 8)

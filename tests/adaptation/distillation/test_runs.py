@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -83,6 +84,10 @@ async def test_lost_sums_near_what_was_learned_veto_a_gain_and_the_stake_is_spen
     assert [alarm.monitor for alarm in second.alarms] == ["returns"]
     with pytest.raises(DistillationError, match="--anyway"):
         await again.run("default")
+    insisting = replace(again, settings=Settings(doubts=False, anyway=True))
+    third = await insisting.run("default")
+    assert third.budget is not None
+    assert third.budget.spent == 2
 
 
 def test_the_least_used_judge_first_and_the_used_up_are_trained_on(memory: Records) -> None:
