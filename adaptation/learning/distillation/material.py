@@ -153,13 +153,14 @@ class Material:
         """Return `chosen` without what the model's chat template cannot render."""
         await self.trainer.start()
         self.on_loaded()
-        records = (*chosen.train, *chosen.holdout, *chosen.judges)
+        records = (*chosen.train, *chosen.held_out, *chosen.judges)
         found = await self.trainer.check(plain(records), self.settings.timeout_s)
         obstacles = {record.id: why for record, why in zip(records, found, strict=True) if why}
         kept = replace(
             chosen,
             train=tuple(record for record in chosen.train if record.id not in obstacles),
             holdout=tuple(record for record in chosen.holdout if record.id not in obstacles),
+            aside=tuple(record for record in chosen.aside if record.id not in obstacles),
             judges=tuple(record for record in chosen.judges if record.id not in obstacles),
             unlearnable=tuple(obstacles.values()),
         )
@@ -172,7 +173,7 @@ class Material:
         """Hold back what is probably wrong; return the rest."""
         limits = self.settings.max_new_tokens, self.settings.timeout_s
         doubting = Doubting(self.trainer, self.grade, *limits, self._step("doubt"))
-        doubts = await doubting.about((*chosen.train, *chosen.holdout))
+        doubts = await doubting.about((*chosen.train, *chosen.held_out))
         for doubt in doubts:
             found = doubt.record_id, doubt.reason, doubt.near
             await asyncio.to_thread(self.records.hold, tenant, *found)
@@ -181,6 +182,7 @@ class Material:
             chosen,
             train=tuple(record for record in chosen.train if record.id not in held),
             holdout=tuple(record for record in chosen.holdout if record.id not in held),
+            aside=tuple(record for record in chosen.aside if record.id not in held),
         )
         require_enough(kept, tenant, self.settings.selection)
         return kept, doubts

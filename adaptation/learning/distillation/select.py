@@ -96,7 +96,12 @@ class Selected:
     judges: tuple[Record, ...] = ()
     """Questions of a target, that are to judge in the place of `holdout`."""
     aside: tuple[Record, ...] = ()
-    """Held-out records that do not judge, as a target's questions do."""
+    """Held-out records that do not judge: another of their question does, or a target's do."""
+
+    @property
+    def held_out(self) -> tuple[Record, ...]:
+        """All that is held out of the tenant's records: those that judge first."""
+        return (*self.holdout, *self.aside)
 
     def aimed(self) -> Selected:
         """Return it judged by the target, where there is one.
@@ -106,7 +111,9 @@ class Selected:
         if not self.judges:
             return self
         train = sorted(self.train, key=lambda record: position(cluster(record)))  # stable
-        return replace(self, train=tuple(train), holdout=self.judges, aside=self.holdout, judges=())
+        return replace(
+            self, train=tuple(train), holdout=self.judges, aside=self.held_out, judges=()
+        )
 
 
 Near = Callable[[Sequence[Record]], Sequence[float]]
@@ -141,6 +148,7 @@ def select(
     selected = Selected(
         train=tuple(selection.mixed(train[: selection.max_train])),
         holdout=tuple(group[0] for group in judges[: selection.max_holdout]),
+        aside=tuple(r for group in judges[: selection.max_holdout] for r in group[1:]),
         unverified=len(active) - len(verified),
         practice_left_out=len(verified) - len(usable),
         hardest_first=rates is not None,

@@ -61,6 +61,11 @@ def adds(turns: tuple[Message, ...], adapter: str | None) -> str:
     return value(asked)
 
 
+def adds_only(turns: tuple[Message, ...], adapter: str | None) -> str:
+    """A model that learns nothing of houses."""
+    return "nobody" if "house" in turns[-1].content.lower() else value(turns[-1].content)
+
+
 class Losses(FakeTrainer):
     """Held-out conversations that others do not explain keep their loss."""
 
@@ -409,6 +414,23 @@ async def test_a_generation_learns_from_nothing_that_is_doubted_nor_is_judged_by
     again = await distiller(memory, Losses(answer=adds)).run("ann")
     assert again.doubts == ()
     assert again.train + again.holdout == 46
+
+
+async def test_what_contradicts_a_record_that_judges_is_seen_as_well(
+    memory: LongTermMemory,
+) -> None:
+    for each in sums(20):
+        saved(memory, each.question, each.answer)
+    places = {n: position(cluster(house(0, str(n), ""))) for n in range(40)}
+    for n in places:
+        saved(memory, f"Who lives in house {n}?", f"name {n}")
+    held_out = min(places, key=places.__getitem__)
+    saved(memory, f"who lives in HOUSE {held_out} ?", "name 99")
+    report = await distiller(memory, Losses(answer=adds_only)).run("ann")
+    one, other = report.doubts
+    assert {one.reason, other.reason} == {CONTRADICTED}
+    assert (one.near[0], other.near[0]) == (other.record_id, one.record_id)
+    assert report.train + report.holdout == 20 + len(places) - 1
 
 
 async def test_doubts_can_be_left_out(memory: LongTermMemory) -> None:
