@@ -39,12 +39,20 @@ def saved(memory: LongTermMemory, question: str, completion: str, tenant: str = 
     return memory.save(draft).record
 
 
-def version(memory: LongTermMemory, folder: Path, *records: Record, tenant: str = "ann") -> str:
+def version(
+    memory: LongTermMemory,
+    folder: Path,
+    *records: Record,
+    tenant: str = "ann",
+    parent: str | None = None,
+    value: float = 1.0,
+) -> str:
     made = memory.adapters.register(
-        write_adapter(folder / "made"),
+        write_adapter(folder / f"made-{value}", value),
         NewVersion(
             tenant=tenant,
             base_model="pebble",
+            parent=parent,
             rank=2,
             metrics={"decision": "promoted"},
             record_ids=tuple(record.id for record in records),
@@ -77,6 +85,24 @@ def test_an_answer_leads_to_the_request_its_adapter_learned_from(
     assert links(found[2]) == {"came from": (first,), "taught": (adapter,)}
     assert links(found[3]) == {"saved as": (record.id,)}
     assert found[1].facts["decision"] == "promoted"
+
+
+def test_a_version_leads_to_what_it_grew_from_what_replaced_it_and_what_it_wrote(
+    memory: LongTermMemory, tmp_path: Path
+) -> None:
+    parent = version(memory, tmp_path, value=1.0)
+    child = version(memory, tmp_path, parent=parent, value=2.0)
+    heir = version(memory, tmp_path, value=3.0)
+    assert links(memory.lineage.look("ann", child)) == {"grew from": (parent,)}
+    memory.adapters.retire("ann", [child], "it learned from what was erased")
+    memory.adapters.replace("ann", child, heir)
+    found = memory.lineage.look("ann", child)
+    assert links(found) == {"grew from": (parent,), "replaced by": (heir,)}
+    assert found.facts["retired"] == "it learned from what was erased"
+    asked = (Message(role="user", content="What of it?"),)
+    wrote = {"answer": "42", "rationale": "42", "tier": Tier.EXECUTABLE, "adapter": heir}
+    record = memory.save(Draft.model_validate({"tenant": "ann", "messages": asked, **wrote})).record
+    assert links(memory.lineage.look("ann", record.id)) == {"generated through": (heir,)}
 
 
 def test_a_fine_tuned_model_leads_to_its_file_and_back(
