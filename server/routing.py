@@ -140,7 +140,7 @@ def _offline(parts: Parts, args: argparse.Namespace, front: Front) -> list[APIRo
     return [
         batches_router(memory.batches, offline.stir_batches),
         fine_tuning_router(memory, served, front.models, offline.stir_jobs),
-        jobs_router(memory, distilled, offline.device_lock, offline.stir_jobs),
+        jobs_router(memory, distilled, front.models, offline.device_lock, offline.stir_jobs),
         graders_router(offline.door_of, front.models),
         evals_router(memory.evals, memory.aside, front.models, offline.stir_evals),
         eval_runs_router(memory, front.models, offline.stir_evals),

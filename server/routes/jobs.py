@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from adaptation.learning.training.chat import Template
@@ -22,6 +23,7 @@ from server.jobs.limits import MOST_OPEN
 from server.jobs.targets import refusal_of
 from server.jobs.waiting import waits_for
 from server.refusals.errors import ApiError
+from server.requests.models_asked import ModelsAsked
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
@@ -111,12 +113,14 @@ def event_object(event: JobEvent) -> dict[str, Any]:
 def jobs_router(
     memory: LongTermMemory,
     requested: Requested,
+    models: ModelsAsked,
     lock: Callable[[], Path],
     changed: Callable[[], object],
 ) -> APIRouter:
     """Return the routes; `changed` is called when there is something to be done.
 
-    `lock` returns that of the device that jobs train on.
+    `models` are those that evaluations may ask; `lock` returns that of the device that jobs train
+    on.
     """
     router, store = APIRouter(prefix="/v1/jobs", tags=["jobs"]), memory.jobs
 
@@ -127,13 +131,18 @@ def jobs_router(
         changed()
         return shown(job)
 
-    @router.post("")
-    def create_job(body: NewWork, tenant: Tenant) -> dict[str, Any]:
-        """Have memory distilled, a file read into it, its index built anew, or suites asked."""
+    def create(body: NewWork, tenant: str) -> dict[str, Any]:
         request = requested(body)
         check(memory, tenant, body, request)
         new = NewJob(tenant=tenant, kind=JobKind(body.kind), request=request)
         return told(store.create(new, MOST_OPEN))
+
+    @router.post("")
+    async def create_job(body: NewWork, tenant: Tenant) -> dict[str, Any]:
+        """Have memory distilled, a file read into it, its index built anew, or suites asked."""
+        if isinstance(body, NewEvaluation) and body.model is not None:
+            await models.require(tenant, [(body.model, "model")])
+        return await run_in_threadpool(create, body, tenant)
 
     @router.get("")
     def list_jobs(

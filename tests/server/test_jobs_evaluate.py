@@ -14,7 +14,7 @@ from memory.memory import LongTermMemory
 from memory.offline.job import Job, JobKind, JobStatus
 from memory.types import State
 from server.cli import main
-from tests.server.composed import Composed, Reply, composed
+from tests.server.composed import MODEL, Composed, Reply, composed
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
 ASKED: dict[str, Any] = {"suites": ["stories"], "questions": 4, "arms": ["one", "vote-2"]}
@@ -89,6 +89,20 @@ async def test_an_evaluation_that_makes_no_sense_is_refused_by_name(
         refused = await server.http.post("/v1/jobs", json={"kind": "evaluate", **body})
         assert refused.status_code == 400
         assert refused.json()["error"]["param"] == param
+
+
+@pytest.mark.parametrize("model", ["gone", f"{MODEL}:magic", f"{MODEL}@9", "ft:m:whet::none"])
+async def test_a_model_that_a_chat_would_not_find_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda _: Reply("#### 1")) as server:
+        given = {"kind": "evaluate", "model": model, **ASKED}
+        refused = await server.http.post("/v1/jobs", json=given)
+        assert refused.status_code == 404
+        error = refused.json()["error"]
+        assert (error["code"], error["param"]) == ("model_not_found", "model")
+        assert server.memory.jobs.list("default", 1) == []
+        await server.post("/v1/jobs", **given | {"model": f"{MODEL}:plain"})
 
 
 def test_the_command_leaves_it_to_the_server(
