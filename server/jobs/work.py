@@ -65,7 +65,7 @@ class Work:
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Say how far the job is, at no cost: noted at the next beat, and now and then logged."""
-        before = self._progress
+        before = self._progress if self._began else None  # else another process said it
         if before is None or before.phase != phase or before.done > done:
             self._began = {"began_at": time.time(), "began": done}
         self._progress = Progress(phase=phase, done=done, total=total, **self._began)

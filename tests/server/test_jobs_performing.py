@@ -248,6 +248,19 @@ def test_when_a_job_will_be_done_is_judged_by_its_phase(memory: LongTermMemory) 
     assert finish_of(now(work)) is None
 
 
+def test_who_goes_on_with_a_phase_judges_it_by_its_own_pace(memory: LongTermMemory) -> None:
+    before = begun(memory)
+    before.progress("train", 40, 100)
+    before.flush()
+    work = Work(now(before), memory, before.settings, before.folder, before.holder)
+    work.progress("train", 40, 100)
+    work.progress("train", 41, 100)
+    work.flush()
+    progress = now(work).progress
+    assert progress is not None
+    assert (progress.began, progress.began_at is None) == (40, False)
+
+
 def test_a_phase_that_comes_again_is_judged_anew(memory: LongTermMemory) -> None:
     work = begun(memory)
     work.progress("doubt", 64, 64)
