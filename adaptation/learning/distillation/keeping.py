@@ -25,6 +25,11 @@ JOB = "job"
 WHOLE = frozenset({JUDGED_BY, "seconds"})
 """Keys that only versions of generations have which keep their report whole."""
 
+AGAIN = (
+    "the candidate is what is served already: the same records, base, seed and recipe come to the "
+    "same weights"
+)
+
 
 @dataclass(frozen=True)
 class Keeping:
@@ -120,7 +125,9 @@ def report_in(version: AdapterVersion) -> GenerationReport:
 
 
 def _as_kept(judged: GenerationReport, version: AdapterVersion) -> GenerationReport:
-    """Return the report of what was kept: the same weights may have been refused before."""
+    """Return the report of what was kept: the same weights may be served or refused already."""
+    if version.id == judged.current:
+        return judged.model_copy(update={"reasons": (AGAIN, *judged.reasons)})
     ended = version.rejected or (version.retired and version.retired.reason)
     if judged.decision == "rejected" or ended is None:
         return judged

@@ -116,6 +116,7 @@ async def test_the_same_generation_again_leaves_the_champion_alone(
     first, second = await run("default"), await run("default")
     assert second.adapter == first.adapter
     assert second.decision == "rejected"
+    assert second.reasons[0].startswith("the candidate is what is served already")
     champion = registry.alias("default", "champion")
     assert champion is not None
     assert champion.rejected is None
