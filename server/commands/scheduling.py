@@ -66,6 +66,7 @@ def list_or_remove(args: argparse.Namespace) -> int:
         print("no schedules; `whet distill --schedule` or `--when` makes one")
     else:
         print_table(("id", "kind", "begins a job", "last job"), [_row(each) for each in found])
+        print("`whet jobs schedules --remove ID` removes one")
     return 0
 
 

@@ -131,7 +131,9 @@ def test_a_schedule_is_made_listed_and_removed_by_commands(tmp_path: Path, capsy
     assert (kept["cron"], kept["least_records"], kept["kind"]) == ("0 3 * * *", 50, "distill")
     assert kept["request"]["model"].endswith("weights")
     assert main(["jobs", "schedules", *where]) == 0
-    assert kept["id"] in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert kept["id"] in shown
+    assert "`whet jobs schedules --remove ID` removes one" in shown
     assert main(["jobs", "schedules", "--remove", kept["id"], *where]) == 0
     assert "no schedules" in capsys.readouterr().out
     assert main(["jobs", "schedules", "--remove", kept["id"], *where]) == 1
