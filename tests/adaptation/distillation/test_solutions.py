@@ -131,6 +131,12 @@ async def test_what_is_no_bare_correction_is_learned_as_it_is(
     assert trainer.asked == []
 
 
+async def test_a_bare_answer_that_a_reviewer_gave_is_a_correction_as_well(record: Make) -> None:
+    given = correction(record, evidence={"source": "import", "edited": {"answer": "41"}})
+    assert (await solved(Script(WRONG, WORKED, [WORKED]), [given])).written == 1
+    assert (await solved(Script(WRONG), [given])).left_out == 1
+
+
 async def test_they_can_be_learned_as_they_are_or_left_out(record: Make) -> None:
     given = correction(record)
     assert (await solved(Script(WRONG), [given], "learn")).records == (given,)
