@@ -136,11 +136,11 @@ def closing_answer(text: str, *, lax: bool) -> Answer | None:
 
 def _lists_parts(text: str) -> bool:
     """Whether it is one line for each of several values: `Width: 5`, `Height: 6`."""
-    lines = [line for line in text[-MAX_VALUE_CHARS:].splitlines() if line.strip()]
-    if len(lines) < 2 or len(text) > MAX_VALUE_CHARS:
+    if ":" not in text or "\n" not in text or len(text) > MAX_VALUE_CHARS:
         return False
-    labels = [_LABELLED.fullmatch(line) for line in lines]
-    return all(labels) and _CONCLUDING.search(lines[-1]) is None
+    lines = [line for line in text.splitlines() if line.strip()]
+    is_list = len(lines) > 1 and all(map(_LABELLED.fullmatch, lines))
+    return is_list and _CONCLUDING.search(lines[-1]) is None
 
 
 def _may_state(text: str, sentence: str) -> bool:
