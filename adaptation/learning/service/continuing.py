@@ -35,7 +35,7 @@ GUESSED = 8
 TOGETHER = 32
 """Tokens up to which a pass takes hardly longer than one of a single token: weights are read."""
 FEW = 0.75
-"""Share of a cache's rows under way, at which those that ended leave it: what stays is copied."""
+"""Share of a cache's rows that stay, at which the others leave it: what stays is copied."""
 ROWS = 8
 """More rows stay in multiples of this, some that ended among them: see `reading.KEYS`."""
 
@@ -58,8 +58,8 @@ def replies(base: Base, asked: Asked) -> Iterator[tuple[int, list[int]]]:
             yield from ((each.place, each.said) for each in going if each.has_ended)
             if all(each.has_ended for each in going):
                 break
-            if sum(not each.has_ended for each in going) <= FEW * len(rows) or _is_full(cache):
-                left = _left(rows)
+            left = _left(rows)
+            if len(left) <= FEW * len(rows) or _is_full(cache):
                 rows, tokens = [rows[row] for row in left], [tokens[row] for row in left]
                 cache = cache.rows(left, cache.longest + GUESSED + MORE)
             read = _with_guesses(rows, tokens)

@@ -295,6 +295,25 @@ def test_few_sizes_of_a_pass_are_met_while_many_replies_end_one_by_one() -> None
     assert sizes == {32, 64, 96, 128, 160}
 
 
+def test_the_cache_is_copied_where_it_shrinks_and_not_for_each_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes, rows = list[int](), Cache.rows
+
+    def moved(cache: Cache, left: Sequence[int], room: int) -> Cache:
+        sizes.append(len(left))
+        return rows(cache, left, room)
+
+    monkeypatch.setattr(Cache, "rows", moved)
+    stops = set(range(4, VOCABULARY, 16))
+    asked = Asked(PROMPTS[:1] * 32, MOST, stops, Draw(seed=1), threading.Event())
+    with torch.no_grad():
+        found = dict(continuing.replies(base_that_stops_at(None, "llama"), asked))
+    assert len({len(said) for said in found.values()}) > 8, "they end one by one"
+    assert sizes[0] == 32
+    assert sizes == sorted(set(sizes), reverse=True)
+
+
 def test_what_is_cancelled_ends() -> None:
     cancelled = threading.Event()
     cancelled.set()
