@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from adaptation.learning.distillation.sampling import K
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.distillation.settings import Settings
 from adaptation.learning.distillation.spread import Spread
-from adaptation.learning.distillation.vetting import Vetting
+from adaptation.learning.distillation.vetting import Kinds, Vetting
 from adaptation.learning.training.fake import FakeTrainer, write_zeros
 from adaptation.learning.training.trainer import GeneratingTrainer, TrainingJob, TrainingResult
 from memory.types import Message, Record
@@ -204,3 +205,20 @@ async def test_what_nobody_came_for_is_given_up() -> None:
     await begun.wait()
     await early.end()
     assert ended.is_set()
+
+
+async def test_what_is_given_up_of_several_leaves_its_turn_to_none_of_them() -> None:
+    turn, begun = asyncio.Semaphore(1), list[str]()
+    is_held = asyncio.Event()
+
+    async def asks(kind: str) -> None:
+        async with turn:
+            begun.append(kind)
+            is_held.set()
+            await asyncio.Future()
+
+    near, far, sampled = (Early(partial(asks, kind)) for kind in ("near", "far", "sampled"))
+    async with Kinds(near, far, sampled) as kinds:
+        kinds.begin()
+        await is_held.wait()
+    assert begun == ["sampled"]
