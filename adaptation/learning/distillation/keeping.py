@@ -61,8 +61,8 @@ class Keeping:
 
     def made(self, tenant: str) -> GenerationReport | None:
         """Return what came of the job where it made its version already, and was killed then."""
-        mine = (each for each in self._whole(tenant) if self.job is not None)
-        version = next((each for each in mine if each.metrics.get(JOB) == self.job), None)
+        whole = self._whole(tenant) if self.job is not None else []
+        version = next((each for each in whole if each.metrics.get(JOB) == self.job), None)
         if version is None:
             return None
         report = report_in(version)

@@ -28,7 +28,8 @@ _BEFORE = re.compile(
 _AFTER = re.compile(
     r"[)}$]{0,2}(?:\s[a-z]+)?,?\s+(?:or\s+(?:so|above|over|up|under|below"
     rf"|{_COMPARED})|and\s+(?:up|upwards?|above|over|more|below)|(?:{_COMPARED})\s+than"
-    r"|in\s+(?:the\s+red|debt)\b|overdrawn\b|more\s+or\s+less|at\s+(?:least|most)|(?:minimum|maximum|or\s+thereabouts)\b)",
+    r"|in\s+(?:the\s+red|debt)\b|overdrawn\b|more\s+or\s+less|at\s+(?:least|most)"
+    r"|(?:minimum|maximum|or\s+thereabouts)\b)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[0-9][0-9,.]{0,40}")

@@ -89,7 +89,7 @@ _TOKEN = re.compile(
     |(?P<other>\S)""",
     re.VERBOSE,
 )
-_DASHED_MINUS = re.compile(r"(?<=\b(?:is) )—(?=[0-9$\\])|(?<=[=:] )—(?=[0-9$\\])")
+_DASHED_MINUS = re.compile(r"(?:(?<=\bis )|(?<=[=:] ))—(?=[0-9$\\])")
 """`It is —5`; a dash elsewhere separates what is said."""
 _DISPLAY = re.compile(r"\$\$([^$\n]{1,300})\$\$")
 _MATH = re.compile(r"\$([^$\n]{1,300})\$")

@@ -77,8 +77,9 @@ def extract_math(text: str, options: AnswerOptions) -> Answer | None:
 
 def _behind_letter(value: str) -> Answer | None:
     """The value of a choice that is marked with its letter: `(C) 14`."""
-    letter = _CHOSEN.match(plain(value)) if len(value) <= MAX_VALUE_CHARS else None
-    return bare_value(plain(value)[letter.end() :]) if letter else None
+    shown = plain(value) if len(value) <= MAX_VALUE_CHARS else ""
+    letter = _CHOSEN.match(shown)
+    return bare_value(shown[letter.end() :]) if letter else None
 
 
 def alone(body: str) -> str:

@@ -194,8 +194,7 @@ def _check_beginning(tokens: Sequence[Token], start: int) -> None:
         raise UnreadableError("a loss")
     if before is not None and (before.text in _JOINING or _is_greater(tokens, start - 1)):
         raise UnreadableError("a value that begins earlier")
-    unit = next((unit_name(token.text) for token in tokens[start + 1 : start + 2]), None)
-    if before is not None and before.text == "log" and unit is None:
+    if before is not None and before.text == "log" and not _has_unit(tokens, start):
         raise UnreadableError("a logarithm, unless hours are logged")
     if before is not None and not tokens[start].spaced:
         is_joined = before.kind in ("word", "number", "other") and before.text not in _QUOTES
@@ -203,6 +202,10 @@ def _check_beginning(tokens: Sequence[Token], start: int) -> None:
             raise UnreadableError("a value that begins earlier")
     if before is not None and before.text == "=" and _is_unknown(tokens, start - 2):
         raise UnreadableError("an equation that says more than its right side")
+
+
+def _has_unit(tokens: Sequence[Token], at: int) -> bool:
+    return at + 1 < len(tokens) and unit_name(tokens[at + 1].text) is not None
 
 
 def _is_greater(tokens: Sequence[Token], at: int) -> bool:

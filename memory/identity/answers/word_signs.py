@@ -16,7 +16,7 @@ def with_operators(tokens: list[Token]) -> list[Token]:
     """Turn `plus`, `minus`, `negative` and the like into signs where they join numbers."""
     if not any(token.text.lower() in _WORDS for token in tokens):
         return tokens
-    found: list[Token] = []
+    tokens, found = [*tokens], list[Token]()
     skip = False
     for place, token in enumerate(tokens):
         if skip:
