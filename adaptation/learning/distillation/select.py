@@ -182,9 +182,11 @@ def reselect(
         unseen = {key: group for key, group in groups.items() if key not in train}
         holdout = [(key, group) for key, group in unseen.items() if position(key) < share]
     asked = [group[0] for _, group in holdout] + [r for r in of_target if r.id in judged]
+    judges = {key: group[0].id for key, group in holdout}
     selected = Selected(
         train=tuple(record for group in train.values() for record in group),
         holdout=tuple(asked[: selection.max_holdout]),
+        aside=tuple(r for r in others if r.id != judges.get(cluster(r), r.id)),
         unverified=0,
     )
     require_enough(selected, tenant, selection)

@@ -12,7 +12,7 @@ from adaptation.errors import DistillationError
 from adaptation.learning.distillation.budget import MOST_USES
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.registry import JudgementList
-from adaptation.learning.distillation.select import Records, Selection, select
+from adaptation.learning.distillation.select import Records, Selection, reselect, select
 from adaptation.learning.training.fake import FakeTrainer
 from memory.types import Message, Record
 from memory.versions.adapters import AdapterRegistry
@@ -126,3 +126,19 @@ async def test_what_a_killed_process_found_is_held_against_the_budget_of_the_nex
     assert (await following.history("default")).judged == history.judged, "it is noted once"
     chosen = following.kept.selections("default", "fake")
     assert [each.adapter_id for each in chosen] == [version.id]
+
+
+async def test_what_is_held_out_beside_those_that_judge_is_so_again_where_it_is_rebuilt(
+    record: Make, records: Memory, registry: AdapterRegistry
+) -> None:
+    """A near guard would ask it otherwise, in the rebuilt generation alone."""
+    asked = [(Message(role="user", content=f"what is {i} LAMP 5 ?"),) for i in range(64)]
+    again = [record(i, id=f"rec_again_{i}", messages=asked[i]) for i in range(64)]
+    memory = records([*(record(i) for i in range(64)), *again])
+    await distiller(memory, registry, FakeTrainer(answer=solves), JudgementList()).run("default")
+    (version,) = registry.list("default")
+    first = select(memory, "default", Selection())
+    rebuilt = reselect(memory, "default", version, Selection())
+    assert len(first.aside) == len(first.holdout)
+    assert {each.id for each in rebuilt.holdout} == {each.id for each in first.holdout}
+    assert {each.id for each in rebuilt.aside} == {each.id for each in first.aside}
