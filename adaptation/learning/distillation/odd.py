@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 
 from adaptation.verifiers.sums import wrong_sums
-from memory.identity.answer_key import same_answer
+from memory.identity.answer_key import value_key
+from memory.identity.answers import agree
 from memory.identity.answers.arithmetic import value_and_numbers
 from memory.identity.answers.canonical import read_value
 from memory.identity.answers.choice import letter_of
@@ -62,12 +63,13 @@ def contradictions(records: Sequence[Record]) -> dict[int, tuple[int, ...]]:
     for place, record in enumerate(records):
         turns = tuple((turn.role, _undressed(turn.content)) for turn in record.messages)
         asked[turns, repr(record.request)].append(place)
-    found = {
-        one: tuple(o for o in same if not same_answer(records[one].answer, records[o].answer))
-        for same in asked.values()
-        for one in same
-    }
-    return {place: others for place, others in found.items() if others}
+    found: dict[int, tuple[int, ...]] = {}
+    for same in (places for places in asked.values() if len(places) > 1):
+        keys = {place: value_key(records[place].answer) for place in same}
+        for place, key in keys.items():
+            if others := tuple(other for other in same if not agree(key, keys[other])):
+                found[place] = others
+    return found
 
 
 def wrong_work(record: Record, alike: Sequence[Record]) -> str | None:
