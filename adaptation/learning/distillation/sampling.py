@@ -10,10 +10,11 @@ foretells what is forgotten (arXiv 2509.04259).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, chain
 from statistics import fmean, median
 
 from adaptation.conversation import Conversation
@@ -27,8 +28,8 @@ from adaptation.learning.training.trainer import Foreseen
 from memory.types import Message, Record
 
 WAVES = (4, 4, 8)
-"""Replies drawn at a time. To a held-out question none is drawn after one that is right: whether
-there is one is all that is asked of it."""
+"""Replies to a held-out question that are drawn at a time. None is drawn after one that is right:
+whether there is one is all that is asked of it."""
 K = sum(WAVES)
 FAR, HELD_OUT = 8, 8
 """How many of each are asked, K times over at most."""
@@ -157,16 +158,31 @@ class Sampling:
         return self.grade(text, record)
 
     async def _drawn(self, phase: str, asked: Sequence[Asking], adapter: str | None) -> Drawn:
-        replies: list[list[str]] = [[] for _ in asked]
-        right: list[list[bool]] = [[] for _ in asked]
-        for first, more in zip(accumulate(WAVES, initial=0), WAVES, strict=False):
-            places = [i for i, each in enumerate(asked) if each.is_far or not any(right[i])]
-            wave = [i for i in places for _ in range(more)]
-            texts = await self.sample(phase, [asked[i].conversation for i in wave], adapter, first)
+        """Draw all of a far guard at once, and of a held-out question until a reply is right."""
+        far = [each for each in asked if each.is_far]
+        held_out = [each for each in asked if not each.is_far]
+        found = await asyncio.gather(
+            self._in_waves(phase, far, adapter, (K,)),
+            self._in_waves(phase, held_out, adapter, WAVES),
+        )
+        drawn = [*chain.from_iterable(found)]
+        replies = tuple(tuple(text for text, _ in each) for each in drawn)
+        right = tuple(tuple(is_right for _, is_right in each) for each in drawn)
+        return Drawn((*far, *held_out), replies, right)
+
+    async def _in_waves(
+        self, phase: str, asked: Sequence[Asking], adapter: str | None, waves: Sequence[int]
+    ) -> list[list[tuple[str, bool]]]:
+        """Return the replies to each question, and whether they are right."""
+        found: list[list[tuple[str, bool]]] = [[] for _ in asked]
+        for first, more in zip(accumulate(waves, initial=0), waves, strict=False):
+            left = [i for i, each in enumerate(found) if not any(right for _, right in each)]
+            wave = [i for i in left for _ in range(more)]
+            prompts = [asked[i].conversation for i in wave]
+            texts = await self.sample(phase, prompts, adapter, first) if prompts else []
             for i, text in zip(wave, texts, strict=True):
-                replies[i].append(text)
-                right[i].append(asked[i].right(text))
-        return Drawn(tuple(asked), tuple(map(tuple, replies)), tuple(map(tuple, right)))
+                found[i].append((text, asked[i].right(text)))
+        return found
 
     async def _divergence(self, after: Drawn, candidate: str) -> float | None:
         """Estimate KL(candidate ‖ base) on far prompts, nats a token.
