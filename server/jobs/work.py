@@ -59,16 +59,17 @@ class Work:
         self._events: deque[NewEvent] = deque(maxlen=MOST_EVENTS)
         self._progress = self._told = job.progress
         self._flushing = threading.Lock()
-        self._began: dict[str, Any] = {}
-        """When the phase that it is at began, and how much of it was done by then."""
+        self._phases: dict[str, Progress] = {}
+        """How far this process has told of each: some go on beside each other."""
         self._lines, self._logged_at = Lines(QUIET_S), time.monotonic()
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Say how far the job is, at no cost: noted at the next beat, and now and then logged."""
-        before = self._progress if self._began else None  # else another process said it
-        if before is None or before.phase != phase or before.done > done:
-            self._began = {"began_at": time.time(), "began": done}
-        self._progress = Progress(phase=phase, done=done, total=total, **self._began)
+        before = self._phases.get(phase)
+        if before is None or before.done > done:
+            before = Progress(phase=phase, done=done, total=total, began_at=time.time(), began=done)
+        self._progress = before.model_copy(update={"done": done, "total": total})
+        self._phases[phase] = self._progress
         self._on_progress(phase, done, total)
         line = self._lines.line(phase, done, total or None)
         if line is not None and time.monotonic() - self._logged_at >= QUIET_S:

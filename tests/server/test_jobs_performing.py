@@ -261,6 +261,18 @@ def test_who_goes_on_with_a_phase_judges_it_by_its_own_pace(memory: LongTermMemo
     assert (progress.began, progress.began_at is None) == (40, False)
 
 
+def test_phases_beside_each_other_are_judged_each_by_its_own_pace(memory: LongTermMemory) -> None:
+    work = begun(memory)
+    for done in range(3):
+        work.progress("train", 10 + done, 100)
+        work.progress("far guards", done, 60)
+    work.flush()
+    progress = now(work).progress
+    assert progress is not None
+    assert (progress.phase, progress.began, progress.done) == ("far guards", 0, 2)
+    assert finish_of(now(work)) is not None
+
+
 def test_a_phase_that_comes_again_is_judged_anew(memory: LongTermMemory) -> None:
     work = begun(memory)
     work.progress("doubt", 64, 64)
