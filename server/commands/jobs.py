@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -81,15 +81,15 @@ def _add_schedules(below: Subparsers) -> None:
 def _list(args: argparse.Namespace) -> int:
     with open_tables(args) as memory:
         found = memory.jobs.list(args.tenant, args.limit + 1)
-        waits = {job.id: _waits_for(args, memory, job) for job in found}
-    shown = found[: args.limit]
+        shown = found[: args.limit]
+        waits = {} if args.json else _waits(args, memory, shown)
     if args.json:
         print_json({"data": [_fields(job) for job in shown], "has_more": len(found) > args.limit})
     elif not shown:
         print("no jobs; `whet distill` makes one")
     else:
         columns = ("id", "kind", "status", "created", "progress", "why not")
-        print_table(columns, [_row(job, waits[job.id]) for job in shown])
+        print_table(columns, [_row(job, waits.get(job.id)) for job in shown])
         if len(found) > args.limit:
             print(f"and older ones: `whet jobs list --limit {min(1000, 10 * args.limit)}`")
     return 0
@@ -98,13 +98,13 @@ def _list(args: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     with open_tables(args) as memory:
         job = memory.jobs.get(args.tenant, args.id)
-        waits_for = _waits_for(args, memory, job)
+        waits = {} if args.json else _waits(args, memory, [job])
     if args.json:
         print_json(_fields(job))
         return 0
     shown = _fields(job) | {
         "progress": _progress(job) or None,
-        "waits_for": waits_for,
+        "waits_for": waits.get(job.id),
         **{name: at and _second(at) for name in TIMES if (at := getattr(job, name))},
     }
     generation = _generation_of(job)
@@ -128,7 +128,7 @@ def _tell_queued(args: argparse.Namespace, memory: LongTermMemory) -> None:
     """Say of a job that is followed why it says nothing yet."""
     job = memory.jobs.get(args.tenant, args.id)
     if job.status == "queued":
-        found = _waits_for(args, memory, job)
+        found = _waits(args, memory, [job]).get(job.id)
         complain(f"{job.id} is queued{f'; it waits for {found}' if found else ''}")
 
 
@@ -179,19 +179,24 @@ def _generation_of(job: Job) -> dict[str, object]:
         return {}
 
 
-def _waits_for(args: argparse.Namespace, memory: LongTermMemory, job: Job) -> str | None:
-    """Return for whom a job waits; the device is looked for only where one may."""
+def _waits(args: argparse.Namespace, memory: LongTermMemory, jobs: Sequence[Job]) -> dict[str, str]:
+    """Return for whom jobs wait, by their ids.
+
+    The device is looked for, which may take seconds, once, and only where one may wait.
+    """
     from memory.offline.job import JobStatus
     from server.config import ConfigError
     from server.jobs.device import TRAINS, lock_of_device
     from server.jobs.waiting import waits_for
 
-    if job.status is not JobStatus.QUEUED or job.kind not in TRAINS:
-        return None
+    queued = [job for job in jobs if job.status is JobStatus.QUEUED and job.kind in TRAINS]
+    if not queued:
+        return {}
     try:
-        return waits_for(memory.jobs, lock_of_device(settings_of(args)), job)
+        lock = lock_of_device(settings_of(args))
     except ConfigError:  # the accelerator of the settings is another machine's
-        return None
+        return {}
+    return {job.id: whom for job in queued if (whom := waits_for(memory.jobs, lock, job))}
 
 
 def _fields(job: Job) -> dict[str, Any]:

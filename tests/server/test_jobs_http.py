@@ -13,6 +13,8 @@ from memory.history.files import NewFile
 from memory.memory import LongTermMemory
 from memory.offline.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
 from server.cli import main
+from server.config import Settings
+from server.jobs import device
 from server.jobs.device import held, lock_of
 from tests.server.composed import composed
 
@@ -173,6 +175,30 @@ def test_a_job_that_waits_says_for_whom(
         assert main(["jobs", "logs", queued.id, "--follow"]) == 0
         told = capsys.readouterr().err
     assert told == f"whet: {queued.id} is queued; it waits for {job.id}\n", "in place of silence"
+
+
+def test_the_device_is_looked_for_once_however_many_jobs_wait(
+    job: Job, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = list[Settings]()
+
+    def look(settings: Settings) -> Path:
+        looked.append(settings)
+        return lock_of(tmp_path, "cpu")
+
+    monkeypatch.setattr(device, "lock_of_device", look)
+    said(capsys, "jobs", "list")
+    assert not looked, "nobody waits"
+    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    for _ in range(3):
+        memory.jobs.create(NewJob(tenant="default", kind=JobKind.DISTILL, request={}), 10)
+    memory.close()
+    said(capsys, "jobs", "list", "--json")
+    assert not looked, "programs are not told"
+    with held(lock_of(tmp_path, "cpu")) as lock:
+        lock.say(job.id)
+        assert said(capsys, "jobs", "list").count(f"waits for {job.id}") == 3
+    assert len(looked) == 1
 
 
 def test_logs_are_lines_oldest_first(job: Job, capsys: Capture) -> None:
