@@ -29,3 +29,13 @@ def test_an_accelerator_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distill, "this_machine", lambda: Machine(8, 64 * GIB))
     monkeypatch.setattr(distill, "device_name", lambda device: "cuda-0123")
     assert isinstance(distill.make_trainer(PEBBLE, "auto"), ProcessTrainer)
+
+
+def test_no_accelerator_is_looked_for_where_there_is_one_process_anyway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = list[str]()
+    monkeypatch.setattr(distill, "this_machine", lambda: Machine(1, 16 * GIB))
+    monkeypatch.setattr(distill, "device_name", looked.append)
+    assert isinstance(distill.make_trainer(PEBBLE, "auto"), ProcessTrainer)
+    assert not looked

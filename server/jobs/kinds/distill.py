@@ -250,10 +250,10 @@ def _trainer(work: Work, base: OfBase) -> GeneratingTrainer:
 
 def make_trainer(asked: OfBase, device: str) -> GeneratingTrainer:
     """Return the trainer process for the model, or some; they start when they are first needed."""
-    size, machine = size_of(asked.model), this_machine()
-    n = beside_each_other(size, machine) if device_name(device) == "cpu" else 1
+    machine = this_machine()
+    n = beside_each_other(size_of(asked.model), machine)
     make = partial(ProcessTrainer, asked.model, template=asked.template, device=device)
-    if n == 1:
+    if n == 1 or device_name(device) != "cpu":  # to look for one may take seconds
         return make()
     threads = machine.cores // n
     return Spread(Several([make(threads=threads) for _ in range(n)]), n, Pieces(None))
