@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from memory.history.files import NewFile
 from memory.memory import LongTermMemory
 from memory.offline.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
 from server.cli import main
+from server.commands import jobs
 from server.config import Settings
 from server.jobs import device
 from server.jobs.device import held, lock_of
@@ -171,7 +173,7 @@ def test_a_job_that_waits_says_for_whom(
         shown = said(capsys, "jobs", "show", queued.id)
         assert ["waits_for", job.id] in [line.split() for line in shown.splitlines()]
         cancel = partial(main, ["jobs", "cancel", queued.id])
-        monkeypatch.setattr("server.commands.jobs.time.sleep", lambda _: cancel())
+        monkeypatch.setattr(jobs, "time", SimpleNamespace(sleep=lambda _: cancel()))
         assert main(["jobs", "logs", queued.id, "--follow"]) == 0
         told = capsys.readouterr().err
     assert told == f"whet: {queued.id} is queued; it waits for {job.id}\n", "in place of silence"
@@ -241,7 +243,7 @@ def test_logs_are_followed_to_the_end(
         memory.jobs.end(job.id, "one", JobStatus.SUCCEEDED)
         memory.close()
 
-    monkeypatch.setattr("server.commands.jobs.time.sleep", later)
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(sleep=later))
     lines = said(capsys, "jobs", "logs", job.id, "--follow").splitlines()
     assert lines[-1].endswith("the end")
     assert len(lines) == 4
