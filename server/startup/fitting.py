@@ -62,7 +62,7 @@ def fit(size: Size | None, machine: Machine, samples: int, context: int | None =
     threads = _threads(size, machine, PARAMETERS_PER_THREAD)
     return Fit(
         threads=threads,
-        training_threads=_threads(size, machine, PARAMETERS_PER_TRAINING_THREAD),
+        training_threads=training_threads(size, machine),
         cache_bytes=_cache_bytes(size, machine, samples * (context or size.context_tokens)),
         wall_s=_wall_s(size, threads, samples),
     )
@@ -70,11 +70,18 @@ def fit(size: Size | None, machine: Machine, samples: int, context: int | None =
 
 def beside_each_other(size: Size | None, machine: Machine) -> int:
     """Return how many processes, each with the threads that suit training, use the cores."""
-    if size is None:
+    cores = machine.cores // training_threads(size, machine)
+    if size is None or cores == 1:
         return 1
-    cores = machine.cores // _threads(size, machine, PARAMETERS_PER_TRAINING_THREAD)
     room = machine.free_bytes // (PROCESS_BYTES + size.weight_bytes)
     return max(1, min(MOST_PROCESSES, cores, room))
+
+
+def training_threads(size: Size | None, machine: Machine) -> int:
+    """Return how many threads suit training, whatever memory is free: sums of another number of
+    threads may have other last bits, and a machine is to come to the same adapter again.
+    """
+    return _threads(size, machine, PARAMETERS_PER_TRAINING_THREAD) if size else machine.cores
 
 
 def _threads(size: Size, machine: Machine, each: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adaptation.learning.distillation.spread import Spread
@@ -39,3 +41,20 @@ def test_no_accelerator_is_looked_for_where_there_is_one_process_anyway(
     monkeypatch.setattr(distill, "device_name", looked.append)
     assert isinstance(distill.make_trainer(PEBBLE, "auto"), ProcessTrainer)
     assert not looked
+
+
+def test_a_process_trains_with_as_many_threads_whatever_memory_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = list[int | None]()
+
+    class Noted(ProcessTrainer):
+        def __init__(self, *given: Any, threads: int | None = None, **more: Any) -> None:
+            super().__init__(*given, threads=threads, **more)
+            made.append(threads)
+
+    monkeypatch.setattr(distill, "ProcessTrainer", Noted)
+    for free in (1, 5, 64):
+        monkeypatch.setattr(distill, "this_machine", lambda free=free: Machine(8, free * GIB))
+        distill.make_trainer(PEBBLE, "cpu")
+    assert made == [1] * (1 + 2 + 4)

@@ -44,7 +44,7 @@ from server.jobs.targets import refusal_of
 from server.jobs.work import OnProgress, Work
 from server.models.size import size_of
 from server.policy import refusals_of
-from server.startup.fitting import beside_each_other
+from server.startup.fitting import beside_each_other, training_threads
 from server.startup.machine import this_machine
 
 VLLM = "server.engine.replying"
@@ -250,13 +250,14 @@ def _trainer(work: Work, base: OfBase) -> GeneratingTrainer:
 
 def make_trainer(asked: OfBase, device: str) -> GeneratingTrainer:
     """Return the trainer process for the model, or some; they start when they are first needed."""
-    machine = this_machine()
-    n = beside_each_other(size_of(asked.model), machine)
+    size, machine = size_of(asked.model), this_machine()
+    threads, n = training_threads(size, machine), beside_each_other(size, machine)
     make = partial(ProcessTrainer, asked.model, template=asked.template, device=device)
-    if n == 1 or device_name(device) != "cpu":  # to look for one may take seconds
+    # To look for an accelerator may take seconds.
+    if machine.cores < 2 * threads or device_name(device) != "cpu":
         return make()
-    threads = machine.cores // n
-    return Spread(Several([make(threads=threads) for _ in range(n)]), n, Pieces(None))
+    each = [make(threads=threads) for _ in range(n)]
+    return each[0] if n == 1 else Spread(Several(each), n, Pieces(None))
 
 
 def make_replier(asked: OfBase, device: str) -> ResidentTrainer:
