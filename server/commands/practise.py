@@ -24,7 +24,7 @@ from server.commands.template import (
     template_of,
     whole_path,
 )
-from server.jobs.limits import MOST_OPEN
+from server.jobs.limits import MOST_FAMILIES, MOST_OPEN, MOST_TASKS
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
 from server.terminal import CommandError, UsageError, print_table, write_json
@@ -111,8 +111,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_what_does_not_go_together(args: argparse.Namespace) -> None:
-    from server.jobs.kinds.practise import MOST_FAMILIES
-
     is_written = args.self_play or args.synthetic
     if args.synthetic and args.family:
         raise UsageError("--synthetic writes after records: --family goes with --self-play")
@@ -151,7 +149,6 @@ def _tasks(name: str) -> tuple[Any, ...]:
     from pydantic import ValidationError
 
     from adaptation.learning.practice.code import CodeTask
-    from server.jobs.kinds.practise import MOST_TASKS
 
     try:
         lines = Path(name).read_text("utf-8").splitlines()

@@ -102,7 +102,7 @@ async def test_every_route_with_a_tokenizer_behind_it_is_guarded(path: str) -> N
         Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, ONLY_M))
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        fine = await client.post(path, json={"model": "m:plain", "input": "Hi"})
-        half = await client.post(path, content=b'{"model": "m", "input": "\\ud800"}')
+        fine = await client.post(path, json={"model": "m:plain", "user": "ann"})
+        half = await client.post(path, content=b'{"model": "m", "user": "\\ud800"}')
     assert fine.status_code == 200
-    assert (half.status_code, half.json()["error"]["param"]) == (400, "input")
+    assert (half.status_code, half.json()["error"]["param"]) == (400, "user")

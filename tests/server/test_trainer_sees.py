@@ -94,7 +94,6 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "a bare prompt": (COMPLETIONS, {"prompt": "6 times 7 is", "max_tokens": 40}),
     "a response": (RESPONSES, {"input": "How much is 6 times 7?", "instructions": "Be brief."}),
     "a response's effort": (RESPONSES, {"input": "How much?", "reasoning": {"effort": "low"}}),
-    "a response's documents": (RESPONSES, {"input": "How much?", "documents": [{"text": "x"}]}),
     "a response to go on with": (RESPONSES, {"input": [USER, {
         "type": "message", "role": "assistant", "id": "m1", "status": "incomplete",
         "content": [{"type": "output_text", "text": "It is", "annotations": []}]}]}),

@@ -35,6 +35,7 @@ from memory.jsonl import Room, fitting
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Draft, Frozen, Source, State
 from server.jobs.kind import JobFailedError
+from server.jobs.limits import MOST_FAMILIES, MOST_TASKS
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
 from server.tenancy.records_left import room_of
@@ -43,7 +44,6 @@ OWN = ("sums", "programs")
 """Families beside the suites."""
 SELF_PLAYED = ("sums", "equations", "programs")
 """Families after which the model writes where none is named."""
-MOST_FAMILIES, MOST_TASKS = 32, 1_000
 TEMPERATURE = 1.0
 TIMEOUT_S = 3600.0
 """For the replies of one round."""
