@@ -29,6 +29,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from adaptation.learning.distillation.at_once import at_once
 from adaptation.learning.distillation.likeness import NEAR, Near, nearest
 from adaptation.learning.distillation.odd import (
     NUMBER,
@@ -171,7 +172,7 @@ class Doubting:
     async def _cross_validated(self, records: Sequence[Record]) -> tuple[list[bool], list[float]]:
         """Return which records the others teach, and the loss that these leave of each."""
         folds = [range(fold, len(records), FOLDS) for fold in range(FOLDS)]
-        found = await asyncio.gather(*(self._taught(records, fold) for fold in folds))
+        found = await at_once(self._taught(records, fold) for fold in folds)
         right, losses = [False] * len(records), [0.0] * len(records)
         for fold, (answered, after) in zip(folds, found, strict=True):
             for place, is_right, loss in zip(fold, answered, after, strict=True):

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from adaptation.conversation import Conversation
+from adaptation.learning.distillation.at_once import at_once
 from adaptation.learning.distillation.gate import Verdict, look
 from adaptation.learning.neighbours import plain
 from memory.types import Record
@@ -75,9 +76,7 @@ class Judge:
         arms = {"base": None, "champion": self.served, "candidate": candidate}
         asked = [name for name in arms if name != "champion" or self.served]
         prompts = [conversation.until(-1) for conversation in plain(block)]
-        texts = await asyncio.gather(
-            *(self.ask(f"evaluate {name}", prompts, arms[name]) for name in asked)
-        )
+        texts = await at_once(self.ask(f"evaluate {name}", prompts, arms[name]) for name in asked)
         # A verifier may ask another process, for seconds.
         graded = await asyncio.to_thread(lambda: [self._graded(some, block) for some in texts])
         found = dict(zip(asked, graded, strict=True))

@@ -56,7 +56,7 @@ class Keeping:
         known = {each.adapter_id for each in judged}
         left = [each for each in self._whole(tenant) if each.id not in known]
         for version in sorted(left, key=lambda each: each.created_at):
-            self._note(report_in(version), version.metrics[JUDGED_BY])
+            self._note(report_of_version(version), version.metrics[JUDGED_BY])
         return History(self.judgements.of(tenant, self.base_model) if left else judged)
 
     def made(self, tenant: str) -> GenerationReport | None:
@@ -65,7 +65,7 @@ class Keeping:
         version = next((each for each in whole if each.metrics.get(JOB) == self.job), None)
         if version is None:
             return None
-        report = report_in(version)
+        report = report_of_version(version)
         self._replace(report)
         return report
 
@@ -118,7 +118,7 @@ class Keeping:
             self.registry.replace(judged.tenant, judged.rebuilds, judged.adapter)
 
 
-def report_in(version: AdapterVersion) -> GenerationReport:
+def report_of_version(version: AdapterVersion) -> GenerationReport:
     """Return the report of the generation that made a version, which has it whole."""
     told = {n: v for n, v in version.metrics.items() if n in GenerationReport.model_fields}
     return GenerationReport.model_validate(told | {"tenant": version.tenant, "adapter": version.id})

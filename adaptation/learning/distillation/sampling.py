@@ -10,7 +10,6 @@ foretells what is forgotten (arXiv 2509.04259).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from itertools import accumulate, chain
 from statistics import fmean, median
 
 from adaptation.conversation import Conversation
+from adaptation.learning.distillation.at_once import at_once
 from adaptation.learning.distillation.counts import Counts, all_kept, counted
 from adaptation.learning.distillation.far import TOOLS
 from adaptation.learning.distillation.guarding import Guard
@@ -161,10 +161,8 @@ class Sampling:
         """Draw all of a far guard at once, and of a held-out question until a reply is right."""
         far = [each for each in asked if each.is_far]
         held_out = [each for each in asked if not each.is_far]
-        found = await asyncio.gather(
-            self._in_waves(phase, far, adapter, (K,)),
-            self._in_waves(phase, held_out, adapter, WAVES),
-        )
+        kinds = (far, (K,)), (held_out, WAVES)
+        found = await at_once(self._in_waves(phase, some, adapter, waves) for some, waves in kinds)
         drawn = [*chain.from_iterable(found)]
         replies = tuple(tuple(text for text, _ in each) for each in drawn)
         right = tuple(tuple(is_right for _, is_right in each) for each in drawn)

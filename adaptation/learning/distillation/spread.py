@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from itertools import chain
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ from pydantic import TypeAdapter
 
 from adaptation.conversation import Conversation
 from adaptation.errors import TrainerLostError
+from adaptation.learning.distillation.at_once import at_once
 from adaptation.learning.distillation.pieces import Pieces
 from adaptation.learning.training.trainer import (
     NOTHING,
@@ -134,7 +135,7 @@ class Spread(GeneratingTrainer):
             said = adapter_path, "generate", _said(some), max_new_tokens, drawn
             return await self._once(said, GENERATED, ask, timeout_s)
 
-        found = await _all(
+        found = await at_once(
             piece(number, [conversations[i] for i in share]) for number, share in enumerate(shares)
         )
         return _joined(found, shares)
@@ -162,7 +163,7 @@ class Spread(GeneratingTrainer):
             ask = lambda left_s: self._trainer.measure(some, adapter_path, max_tokens, left_s)  # noqa: E731
             return await self._once(said, MEASURED, ask, timeout_s)
 
-        found = await _all(piece([conversations[i] for i in share]) for share in shares)
+        found = await at_once(piece([conversations[i] for i in share]) for share in shares)
         return _in_order(found, shares)
 
     async def align(
@@ -277,14 +278,3 @@ def _joined(found: Sequence[Generated], shares: Sequence[Sequence[int]]) -> Gene
         tokens=sum(each.tokens for each in found),
         seconds=sum(each.seconds for each in found),
     )
-
-
-async def _all(pieces: Iterable[Awaitable[T]]) -> list[T]:
-    """Await all at once; the first that fails ends the others."""
-    tasks = [asyncio.ensure_future(piece) for piece in pieces]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ import pytest
 from adaptation.conversation import Conversation
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.learning.distillation.asking import Asking
+from adaptation.learning.distillation.at_once import at_once
 from adaptation.learning.distillation.early import Early
 from adaptation.learning.distillation.far import far_probes
 from adaptation.learning.distillation.generation import Distiller
@@ -222,3 +223,21 @@ async def test_what_is_given_up_of_several_leaves_its_turn_to_none_of_them() -> 
         kinds.begin()
         await is_held.wait()
     assert begun == ["sampled"]
+
+
+async def test_of_what_is_asked_at_once_nothing_goes_on_where_one_fails() -> None:
+    ended = asyncio.Event()
+
+    async def waits() -> int:
+        try:
+            return await asyncio.Future()
+        finally:
+            ended.set()
+
+    async def fails() -> int:
+        await asyncio.sleep(0)  # the other has begun by then
+        raise TrainerError("it broke")
+
+    with pytest.raises(TrainerError, match="it broke"):
+        await at_once([waits(), fails()])
+    assert ended.is_set()
