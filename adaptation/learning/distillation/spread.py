@@ -22,6 +22,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -90,6 +91,11 @@ class Spread(GeneratingTrainer):
 
         It splits in larger pieces, which cost less: what it is asked for is not waited for yet.
         """
+        return self._aside
+
+    @cached_property
+    def _aside(self) -> Spread | None:
+        """One for all who ask: two would leave no worker."""
         if self._turns.most == 1:
             return None
         others = Turns(self._turns.most - 1, within=self._turns)

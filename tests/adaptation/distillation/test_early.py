@@ -171,10 +171,12 @@ async def test_what_is_asked_meanwhile_leaves_a_worker_to_the_training() -> None
             return await super().generate(conversations, *how)
 
     crew = Crew()
-    aside = Spread(crew, 3, Pieces(None)).beside()
-    assert aside is not None
+    three = Spread(crew, 3, Pieces(None))
+    asides = [three.beside(), three.beside()]
     prompts = [Conversation(messages=(Message(role="user", content=f"{n}"),)) for n in range(9)]
-    await asyncio.gather(*(aside.generate([each], None, 8, 5.0) for each in prompts))
+    await asyncio.gather(
+        *(aside.generate([each], None, 8, 5.0) for aside in asides if aside for each in prompts)
+    )
     assert crew.most == 2
     assert Spread(crew, 1, Pieces(None)).beside() is None
 
